@@ -1,0 +1,103 @@
+#include "actors/checkpoint_keeper.hpp"
+
+#include "gpt2/store/checkpoint.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+// A 124M checkpoint takes 1.4 s on a cold disk here; minutes mean that the disk hangs.
+constexpr runtime::Duration kShardDeadline = std::chrono::minutes(5);
+constexpr std::size_t kKept = 3;
+
+/// A shard's report is one JSON array of files, or (from the parameter server) an array of such arrays.
+std::vector<std::string> reports_of(const runtime::Payload& payload) {
+  const std::string text(reinterpret_cast<const char*>(payload.data()), payload.size());
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_array()) return {};
+  if (json.empty() || !json.front().is_array()) return {text};
+  std::vector<std::string> reports;
+  for (const auto& report : json) reports.push_back(report.dump());
+  return reports;
+}
+
+std::string layout_words(const LayoutConfig& layout) {
+  return std::to_string(layout.replicas) + " replicas x " + std::to_string(layout.stages) + " stages";
+}
+
+}  // namespace
+
+struct CheckpointKeeper::Collected {
+  SaveRequest request;
+  gpt2::CheckpointHead head;
+  std::filesystem::path temporary;
+  std::vector<std::string> reports;
+  std::size_t waiting = 0;
+  std::string error;
+  Done done;
+};
+
+CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& job) : root_(std::move(root)), job_(job) {
+  gpt2::remove_unfinished(root_);
+}
+
+FoundCheckpoint CheckpointKeeper::find_newest() const {
+  const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(root_);
+  FoundCheckpoint found{0, "", newest.rejections};
+  if (newest.folder.empty()) return found;
+  const std::string difference = gpt2::model_difference(newest.head.model, model_json(job_));
+  if (!difference.empty()) {
+    throw std::runtime_error("checkpoint " + newest.folder.string() + " is of another model: " + difference);
+  }
+  found.step = newest.head.step;
+  found.directory = newest.folder.string();
+  return found;
+}
+
+void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Context& context) {
+  const auto collected = std::make_shared<Collected>();  // shared by the answers of all owners
+  collected->request = request;
+  collected->head = {request.step,         request.epoch,    request.next_position,
+                     job_.train.seed,      model_json(job_), layout_words(job_.layout)};
+  collected->done = std::move(done);
+  collected->waiting = request.owners.size();
+  collected->temporary = gpt2::begin_checkpoint(root_, collected->head);
+  for (const std::string& owner : request.owners) {
+    const SaveShard order{request.epoch, request.step, collected->temporary.string()};
+    context.request<ShardSaved>({owner, 0}, order, kShardDeadline,
+                                [this, collected, owner](runtime::Result<ShardSaved> answer, runtime::Context& turn) {
+                                  if (answer) {
+                                    for (std::string& report : reports_of(answer->report)) {
+                                      collected->reports.push_back(std::move(report));
+                                    }
+                                  } else if (collected->error.empty()) {
+                                    collected->error = answer.failure().within(owner).text;
+                                  }
+                                  if (--collected->waiting == 0) collected->done(publish(*collected), turn);
+                                });
+  }
+}
+
+SaveOutcome CheckpointKeeper::publish(const Collected& collected) const {
+  SaveOutcome outcome{collected.request.epoch, collected.request.step, collected.error};
+  if (outcome.error.empty()) {
+    outcome.error = gpt2::publish_checkpoint(collected.temporary, collected.head, collected.reports);
+  }
+  if (!outcome.error.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(collected.temporary, ignored);
+    return outcome;
+  }
+  std::set<std::uint32_t> best;
+  if (collected.request.best_step > 0) best.insert(collected.request.best_step);
+  gpt2::prune_checkpoints(root_, kKept, best);
+  return outcome;
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "actors/job_config.hpp"
+#include "actors/stage_protocol.hpp"
+#include "runtime/context.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// How a checkpoint went.
+struct SaveOutcome {
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+  std::string error;  ///< empty = published
+};
+
+/// The newest complete checkpoint, and what was refused on the way to it.
+struct FoundCheckpoint {
+  std::uint32_t step = 0;                 ///< 0 = none: begin at the beginning
+  std::string directory;                  ///< empty = none
+  std::vector<std::string> rejections;    ///< "path: reason", newest first
+};
+
+/// What is known of the moment a checkpoint is taken at.
+struct SaveRequest {
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+  std::uint32_t best_step = 0;      ///< never pruned; 0 = none
+  std::uint64_t next_position = 0;  ///< of the data order
+  std::vector<std::string> owners;  ///< actors that write shards
+};
+
+/// Takes checkpoints: asks the owners of the parameters for their shards, publishes when all are there, prunes.
+///
+/// Thread-safety: single owner thread (the trainer's turn).
+/// Ownership:     owns nothing but paths; `done` must be callable until it was called.
+/// Errors:        a shard that could not be written, a full disk: `done` with the error; the temporary folder is removed, the
+///                previous checkpoint is untouched.
+/// Restart:       temporary folders of earlier processes are removed at construction.
+///
+/// CK-1  A checkpoint is published only when every shard's report is in and its files were verified.
+/// CK-2  The best and the newest checkpoints are never pruned.
+class CheckpointKeeper final {
+ public:
+  using Done = std::function<void(const SaveOutcome&, runtime::Context&)>;
+
+  CheckpointKeeper(std::filesystem::path root, const JobConfig& job);
+
+  /// Throws std::runtime_error when the newest complete checkpoint is of another model.
+  [[nodiscard]] FoundCheckpoint find_newest() const;
+  void save(const SaveRequest& request, Done done, runtime::Context& context);
+
+ private:
+  struct Collected;
+  [[nodiscard]] SaveOutcome publish(const Collected& collected) const;
+
+  const std::filesystem::path root_;
+  const JobConfig job_;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,70 @@
+#include "actors/job_config_checks.hpp"
+
+#include "actors/job_config_keys.hpp"
+
+namespace troupe::actors {
+namespace {
+
+std::string says(std::string_view key, std::int64_t value) {
+  return std::string(key) + " = " + std::to_string(value);
+}
+
+std::string check_model(const JobConfig& job) {
+  if (job.model.width % job.model.heads != 0) {
+    return says("model.width", job.model.width) + " is not divisible by " + says("model.heads", job.model.heads) +
+           ": each head takes an equal part of the width";
+  }
+  if (job.model.positions == gpt2::Positions::sinusoidal && job.model.width % 2 != 0) {
+    return says("model.width", job.model.width) + " is odd: sinusoidal positions pair a sine with a cosine";
+  }
+  if (job.data.path.empty()) return R"(data.path is missing: name the text file to train on, such as "data/kjv.txt")";
+  return {};
+}
+
+std::string check_length(const TrainConfig& train) {
+  if (train.steps == 0 && train.epochs == 0) {
+    return "train.steps and train.epochs are both 0 or missing: set one of them, it says how long to train";
+  }
+  if (train.steps != 0 && train.epochs != 0) {
+    return says("train.steps", train.steps) + " and " + says("train.epochs", train.epochs) +
+           " are both set: set the one that does not count to 0";
+  }
+  if (train.steps != 0 && train.warmup_steps > train.steps) {
+    return says("train.warmup_steps", train.warmup_steps) + " is more than " + says("train.steps", train.steps);
+  }
+  if (train.min_lr > train.lr) {
+    return "train.min_lr = " + render_job_value(train.min_lr) +
+           " is more than train.lr = " + render_job_value(train.lr);
+  }
+  return {};
+}
+
+std::string check_batch(const JobConfig& job) {
+  const std::uint64_t part = std::uint64_t{job.train.micro_batch} * job.layout.replicas;
+  if (job.train.global_batch % part == 0) return {};
+  const std::uint64_t below = job.train.global_batch / part * part;
+  std::string advice = std::to_string(below + part);
+  if (below > 0) advice = std::to_string(below) + " or " + advice;
+  return says("train.global_batch", job.train.global_batch) + " is not divisible by " +
+         says("train.micro_batch", job.train.micro_batch) + " x " + says("layout.replicas", job.layout.replicas) +
+         " = " + std::to_string(part) + ": write train.global_batch = " + advice;
+}
+
+std::string check_layout(const JobConfig& job) {
+  if (job.layout.stages > job.model.layers) {
+    return says("layout.stages", job.layout.stages) + " but " + says("model.layers", job.model.layers) +
+           ": every stage needs at least one layer";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string find_misfit(const JobConfig& job) {
+  for (std::string problem : {check_model(job), check_length(job.train), check_batch(job), check_layout(job)}) {
+    if (!problem.empty()) return problem;
+  }
+  return {};
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,77 @@
+#include "actors/job_plan.hpp"
+
+#include <algorithm>
+
+namespace troupe::actors {
+
+std::string stage_name(std::uint32_t replica, std::uint32_t stage) {
+  return "stage/r" + std::to_string(replica) + ".s" + std::to_string(stage);
+}
+
+std::string data_name(std::uint32_t replica) { return "data/r" + std::to_string(replica); }
+
+JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint64_t validation_samples)
+    : layout_(job.layout),
+      train_(job.train),
+      per_replica_(job.micro_batches_per_replica()),
+      training_samples_(training_samples),
+      validation_samples_(validation_samples) {
+  if (training_samples == 0) throw ConfigError("the training data holds no sample");
+  if (training_samples < train_.global_batch) {
+    throw ConfigError("train.global_batch = " + std::to_string(train_.global_batch) + " but the training data holds " +
+                      std::to_string(training_samples) + " samples: use a smaller batch or more data");
+  }
+  steps_per_epoch_ =
+      static_cast<std::uint32_t>((training_samples + train_.global_batch - 1) / train_.global_batch);
+  total_steps_ = train_.steps > 0 ? train_.steps : train_.epochs * steps_per_epoch_;
+  const std::uint64_t batches = validation_samples / train_.micro_batch;
+  evaluation_batches_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(batches, kEvaluationBatches));
+}
+
+std::uint32_t JobPlan::epoch_of(std::uint32_t step) const { return step / steps_per_epoch_; }
+
+Border JobPlan::next_border(std::uint32_t step) const {
+  const auto next_multiple = [step](std::uint32_t every) { return (step / every + 1) * every; };
+  const std::uint32_t epoch_end = next_multiple(steps_per_epoch_);
+  Border border;
+  border.step = std::min(total_steps_, epoch_end);
+  if (train_.eval_every > 0) border.step = std::min(border.step, next_multiple(train_.eval_every));
+  if (train_.checkpoint_every > 0) border.step = std::min(border.step, next_multiple(train_.checkpoint_every));
+  const bool last = border.step == total_steps_;
+  if (border.step == epoch_end) border.epoch_end = Border::EpochEnd::yes;
+  if (last || border.step == epoch_end || (train_.eval_every > 0 && border.step % train_.eval_every == 0)) {
+    border.evaluate = Border::Evaluate::yes;
+  }
+  if (last || (train_.checkpoint_every > 0 && border.step % train_.checkpoint_every == 0)) {
+    border.save = Border::Save::yes;
+  }
+  return border;
+}
+
+std::uint32_t JobPlan::first_micro_batch(std::uint32_t replica) const { return replica * per_replica_; }
+
+std::vector<std::string> JobPlan::names_of(const LayoutConfig& layout) {
+  std::vector<std::string> names;
+  for (std::uint32_t replica = 0; replica < layout.replicas; ++replica) {
+    for (std::uint32_t stage = 0; stage < layout.stages; ++stage) names.push_back(stage_name(replica, stage));
+  }
+  for (std::uint32_t replica = 0; replica < layout.replicas; ++replica) names.push_back(data_name(replica));
+  if (layout.exchange != Exchange::allreduce) names.emplace_back(kServerName);
+  return names;
+}
+
+gpt2::LearningRate learning_rate_rule(const JobConfig& job, std::uint32_t total_steps) {
+  gpt2::LearningRate rule;
+  switch (job.train.schedule) {
+    case RateSchedule::constant: rule.shape = gpt2::LearningRateShape::constant; break;
+    case RateSchedule::linear: rule.shape = gpt2::LearningRateShape::linear; break;
+    case RateSchedule::cosine: rule.shape = gpt2::LearningRateShape::cosine; break;
+  }
+  rule.lr = job.train.lr;
+  rule.min_lr = job.train.min_lr;
+  rule.warmup_steps = job.train.warmup_steps;
+  rule.total_steps = total_steps;
+  return rule;
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,84 @@
+#pragma once
+
+#include "actors/run_record.hpp"
+#include "actors/step_tally.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// One committed step as metrics.jsonl tells it. Steps count from 1 in files and on the screen.
+struct StepLine {
+  std::uint32_t step = 0;
+  StepResult result;
+  double learning_rate = 0.0;
+  double seconds = 0.0;            ///< since training began in this process
+  double tokens_per_second = 0.0;
+};
+
+/// Which samples a step used, as ledger.jsonl tells it.
+struct LedgerLine {
+  std::uint32_t step = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t first_position = 0;
+  std::vector<std::uint64_t> samples;
+};
+
+/// One validation as validation.jsonl tells it.
+struct ValidationLine {
+  std::uint32_t step = 0;
+  std::uint32_t epoch = 0;
+  MicroBatchLoss loss;
+  std::optional<double> epoch_seconds;  ///< when an epoch ended here
+};
+
+/// The run folder's growing files: metrics, ledger, validation.
+///
+/// Thread-safety: single owner thread (the trainer's turn).
+/// Ownership:     owns the open files.
+/// Errors:        throws std::runtime_error when a file cannot be read or written.
+/// Restart:       goes on where the files end.
+///
+/// RC-1  Each validation and each step is recorded once, however often it is repeated.
+/// RC-2  `best` survives a restart: it is read back from validation.jsonl.
+class RunRecorder final {
+ public:
+  enum class Repeats { equal, free };  ///< whether repeated steps must come out the same (not so with ps_async)
+
+  RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats);
+
+  /// Empty, or what differs from the first time this step was done.
+  [[nodiscard]] std::string record_step(const StepLine& line, const LedgerLine& ledger);
+  /// True when this is the lowest validation loss so far (or again that step).
+  bool record_validation(const ValidationLine& line);
+  void cut_after(std::uint32_t step);
+
+  [[nodiscard]] double best_loss() const { return best_loss_; }
+  [[nodiscard]] std::uint32_t best_step() const { return best_step_; }
+
+ private:
+  struct Numbers {
+    double loss_sum = 0.0;
+    double correct = 0.0;
+    double valid = 0.0;
+  };
+  void load_numbers(const std::filesystem::path& metrics);
+  void load_validation();
+  [[nodiscard]] Numbers epoch_numbers(std::uint32_t step) const;
+
+  const std::filesystem::path validation_file_;
+  const std::uint32_t steps_per_epoch_;
+  StepLog metrics_;
+  StepLog ledger_;
+  std::vector<Numbers> numbers_;                // by step - 1
+  std::vector<std::uint32_t> validated_steps_;  // ascending
+  double best_loss_ = std::numeric_limits<double>::infinity();
+  std::uint32_t best_step_ = 0;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "actors/fault_plan.hpp"
+#include "actors/job_config.hpp"
+#include "actors/server_protocol.hpp"
+#include "actors/stage_model.hpp"
+#include "actors/stage_protocol.hpp"
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::actors {
+
+/// The parameter server: holds the master weights and the optimizer of every stage; workers push gradients and get weights.
+///
+/// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at Commit,
+/// sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with the learning
+/// rate of that replica's step, and sends weights to that replica alone.
+///
+/// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
+/// Ownership:     owns one StageModel a stage: weights and moments; no activations.
+/// Errors:        throws for tensors of the wrong size and unfit checkpoints; the process ends and is started again.
+/// Restart:       comes back empty, waits for LoadState.
+///
+/// PS-1  ps_sync gives the same bits as the all-reduce, for every number of replicas and stages.
+/// PS-2  ps_async records for every update how many others were applied between the fetch of its weights and its use.
+class ServerActor final : public runtime::Actor {
+ public:
+  ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultPlan faults);
+
+  runtime::Behavior behavior() override;
+
+ private:
+  using Pushes = std::map<std::pair<std::uint32_t, std::uint32_t>, PushGradients>;  // by (stage, replica)
+
+  void load(const LoadState& message, runtime::Context& context);
+  void pushed(const PushGradients& message, runtime::Context& context);
+  void commit(const Commit& message, runtime::Context& context);
+  void save(const SaveShard& message, runtime::Context& context);
+
+  void sum_step(const Pushes& pushes, runtime::Context& context);
+  void apply_replica(const Pushes& pushes, runtime::Context& context);
+  void set_gradients(const Pushes& pushes, std::uint32_t first_micro_batch, std::uint32_t micro_batches);
+  void send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context);
+  [[nodiscard]] std::vector<ParameterSquare> squares() const;
+
+  const JobConfig job_;
+  const std::uint32_t total_steps_;
+  const FaultPlan faults_;
+  std::vector<std::unique_ptr<StageModel>> models_;  // by stage
+
+  std::uint32_t epoch_ = 0;
+  std::uint32_t step_ = 0;       // ps_sync: committed steps
+  std::uint64_t version_ = 0;    // updates applied in this epoch
+  std::map<std::uint32_t, Pushes> steps_;                                // ps_sync: by step
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Pushes> replicas_;  // ps_async: by (replica, step)
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,292 @@
+#include "actors/stage_actor.hpp"
+
+#include "actors/data_protocol.hpp"
+#include "actors/server_protocol.hpp"
+#include "actors/stage_model.hpp"
+#include "runtime/job_protocol.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+std::vector<gpt2::Action> schedule_of(const StageRole& role) {
+  const auto schedule = role.job.layout.schedule == PipelineSchedule::gpipe ? gpt2::Schedule::gpipe
+                                                                            : gpt2::Schedule::one_f_one_b;
+  const std::uint32_t count = role.job.micro_batches_per_replica();
+  const gpt2::StageOf position{static_cast<int>(role.stage), static_cast<int>(role.job.layout.stages)};
+  return gpt2::compile_schedule(schedule, position, {role.replica * count, count});
+}
+
+ReplicaGroup group_of(const StageRole& role) {
+  ReplicaGroup group;
+  for (std::uint32_t replica = 0; replica < role.job.layout.replicas; ++replica) {
+    group.members.push_back(stage_name(replica, role.stage));
+  }
+  group.self = role.replica;
+  group.micro_batches = role.job.micro_batches();
+  return group;
+}
+
+}  // namespace
+
+StageActor::StageActor(StageRole role, FaultPlan faults)
+    : role_(std::move(role)),
+      faults_(std::move(faults)),
+      schedule_(schedule_of(role_)),
+      model_(std::make_unique<StageModel>(role_.job, role_.stage)),
+      collective_(make_message_collective(group_of(role_))) {}
+
+StageActor::~StageActor() = default;
+
+runtime::Behavior StageActor::behavior() {
+  using runtime::on;
+  return {on(this, &StageActor::load),          on(this, &StageActor::run),         on(this, &StageActor::inputs),
+          on(this, &StageActor::targets),       on(this, &StageActor::activations), on(this, &StageActor::gradients),
+          on(this, &StageActor::slice_sums),    on(this, &StageActor::slice_total), on(this, &StageActor::tied_gradient),
+          on(this, &StageActor::commit),        on(this, &StageActor::fresh_weights), on(this, &StageActor::save),
+          on(this, &StageActor::go_on)};
+}
+
+void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context) {
+  context.note(phase, step_ + 1, micro_batch);
+  faults_.reached(context.self().name, context.self().incarnation, step_ + 1, phase);
+  // The first stage of the first replica is the witness for actors that have no such phase of their own.
+  if (role_.replica != 0 || role_.stage != 0) return;
+  for (const std::string& victim : faults_.victims(step_ + 1, phase, incarnations_)) {
+    incarnations_.erase(victim);
+    (void)context.send(runtime::kHeadName, runtime::KillActor{victim});  // without a head there is nobody to kill it
+  }
+}
+
+// ---- between steps -------------------------------------------------------------------------------------------------
+
+void StageActor::load(const LoadState& message, runtime::Context& context) {
+  context.note(runtime::Phase::load, message.step, 0);
+  model_->load(message.checkpoint);
+  inbox_.begin_epoch(message.epoch);
+  collective_->reset(message.epoch);
+  tied_.clear();
+  losses_.clear();
+  state_ = State::idle;
+  step_ = message.step;
+  until_ = message.step;
+  weights_version_ = 0;
+  incarnations_.clear();
+  const std::vector<std::string> names = JobPlan::names_of(role_.job.layout);
+  for (std::size_t i = 0; i < std::min(names.size(), message.incarnations.size()); ++i) {
+    incarnations_[names[i]] = message.incarnations[i];
+  }
+  context.note(runtime::Phase::idle, step_, 0);
+  context.reply(StateLoaded{message.epoch, message.step});
+}
+
+void StageActor::run(const RunSteps& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch()) return;
+  until_ = message.until;
+  if (state_ == State::idle && step_ < until_) begin_step(context);
+}
+
+void StageActor::save(const SaveShard& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch() || state_ != State::idle || message.step != step_) {
+    context.reply_failure({runtime::FailureKind::unknown, context.self().name + " is not at the border after step " +
+                                                              std::to_string(message.step)});
+    return;
+  }
+  // Steps on the screen count from 1, and the border after step n belongs to step n.
+  context.note(runtime::Phase::checkpoint, step_, 0);
+  faults_.reached(context.self().name, context.self().incarnation, step_, runtime::Phase::checkpoint);
+  if (role_.replica == 0 && role_.stage == 0) {
+    for (const std::string& victim : faults_.victims(step_, runtime::Phase::checkpoint, incarnations_)) {
+      (void)context.send(runtime::kHeadName, runtime::KillActor{victim});  // as in enter()
+    }
+  }
+  const StageModel::Saved saved = model_->save(message.directory);
+  context.note(runtime::Phase::idle, step_, 0);
+  if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::faulted, saved.error});
+  context.reply(ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
+}
+
+// ---- arrivals ------------------------------------------------------------------------------------------------------
+
+void StageActor::inputs(const BatchInputs& message, runtime::Context& context) {
+  if (inbox_.put(message)) advance(context);
+}
+
+void StageActor::targets(const BatchTargets& message, runtime::Context& context) {
+  if (inbox_.put(message)) advance(context);
+}
+
+void StageActor::activations(const ForwardActivations& message, runtime::Context& context) {
+  if (inbox_.put(message)) advance(context);
+}
+
+void StageActor::gradients(const BackwardGradients& message, runtime::Context& context) {
+  if (inbox_.put(message)) advance(context);
+}
+
+void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) { collective_->deliver(message, context); }
+
+void StageActor::slice_total(const SliceTotal& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::tied_gradient(const TiedGradient& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch()) return;
+  tied_.insert_or_assign(message.step, message.gradient);
+  if (state_ == State::tying) tie(context);
+}
+
+void StageActor::go_on(const Continue& message, runtime::Context& context) {
+  if (message.epoch == inbox_.epoch() && message.step == step_) advance(context);
+}
+
+// ---- a step --------------------------------------------------------------------------------------------------------
+
+void StageActor::begin_step(runtime::Context& context) {
+  enter(runtime::Phase::idle, 0, context);
+  const std::uint32_t count = role_.job.micro_batches_per_replica();
+  model_->begin_step({step_, role_.replica * count, count, role_.job.micro_batches()});
+  losses_.clear();
+  next_action_ = 0;
+  busy_ = runtime::Duration{0};
+  state_ = State::computing;
+  if (is_first()) (void)context.send(data_name(role_.replica), StepBegun{inbox_.epoch(), step_});  // it may be down
+  advance(context);
+}
+
+/// One action a turn, so that news of a new epoch never waits for a whole step.
+void StageActor::advance(runtime::Context& context) {
+  if (state_ == State::idle) return evaluate_ready(context);
+  if (state_ != State::computing) return;
+  const gpt2::Action action = schedule_[next_action_];
+  const runtime::TimePoint begin = context.now();
+  const bool done = action.kind == gpt2::ActionKind::forward ? do_forward(action.micro_batch, context)
+                                                             : do_backward(action.micro_batch, context);
+  if (!done) return;
+  busy_ += context.now() - begin;
+  if (++next_action_ == schedule_.size()) return reduce(context);
+  (void)context.send(context.self(), Continue{inbox_.epoch(), step_});  // to itself
+}
+
+bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context) {
+  const std::optional<StageInbox::Forward> batch = inbox_.take_forward(Purpose::train, step_, micro_batch);
+  if (!batch) return false;
+  enter(runtime::Phase::forward, micro_batch, context);
+  if (is_last()) {
+    losses_.push_back(model_->forward_loss(micro_batch, *batch));
+    return true;
+  }
+  const TensorBytes output = model_->forward(micro_batch, *batch);  // (B, T, C)
+  (void)context.send(stage_name(role_.replica, role_.stage + 1),
+                     ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
+  return true;
+}
+
+bool StageActor::do_backward(std::uint32_t micro_batch, runtime::Context& context) {
+  std::optional<TensorBytes> output_gradient;
+  if (!is_last()) {
+    output_gradient = inbox_.take_backward(step_, micro_batch);
+    if (!output_gradient) return false;
+  }
+  enter(runtime::Phase::backward, micro_batch, context);
+  const TensorBytes input_gradient = model_->backward(micro_batch, output_gradient);  // (B, T, C)
+  if (!is_first()) {
+    (void)context.send(stage_name(role_.replica, role_.stage - 1),
+                       BackwardGradients{inbox_.epoch(), step_, micro_batch, input_gradient});  // as above
+  }
+  return true;
+}
+
+void StageActor::evaluate_ready(runtime::Context& context) {
+  while (const std::optional<std::uint32_t> batch_index = inbox_.ready_evaluation(step_)) {
+    context.note(runtime::Phase::evaluate, step_, *batch_index);
+    const StageInbox::Forward batch = *inbox_.take_forward(Purpose::evaluate, step_, *batch_index);
+    if (is_last()) {
+      (void)context.send(kTrainerName, EvaluationPart{inbox_.epoch(), step_, model_->infer_loss(*batch_index, batch)});
+    } else {
+      (void)context.send(stage_name(role_.replica, role_.stage + 1),
+                         ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
+    }
+  }
+}
+
+void StageActor::reduce(runtime::Context& context) {
+  enter(runtime::Phase::reduce, 0, context);
+  if (role_.job.layout.exchange != Exchange::allreduce) return push(context);
+  state_ = State::reducing;
+  collective_->begin(
+      model_->take_contribution(inbox_.epoch()),
+      [this](const at::Tensor& total, runtime::Context& turn) {
+        model_->set_gradient(total);
+        state_ = State::tying;
+        if (model_->is_tied_elsewhere()) {
+          const std::uint32_t far_end = is_first() ? role_.job.layout.stages - 1 : 0;
+          (void)turn.send(stage_name(role_.replica, far_end), TiedGradient{inbox_.epoch(), step_, model_->tied_part()});
+        }
+        tie(turn);
+      },
+      context);
+}
+
+void StageActor::tie(runtime::Context& context) {
+  if (model_->is_tied_elsewhere()) {
+    const auto other = tied_.find(step_);
+    if (other == tied_.end()) return;
+    model_->fold_tied(other->second);
+    tied_.erase(other);
+  } else {
+    model_->fold_tied(std::nullopt);
+  }
+  state_ = State::voted;
+  vote(context);
+}
+
+void StageActor::vote(runtime::Context& context) {
+  StepVote ballot{inbox_.epoch(), step_, role_.replica, role_.stage, losses_, {}, 0.0};
+  ballot.busy_seconds = std::chrono::duration<double>(busy_).count();
+  // Every replica has the same gradient now: one report of its squares is enough.
+  if (state_ == State::voted && role_.replica == 0) ballot.squares = model_->squares();
+  (void)context.send(kTrainerName, ballot);
+  context.note(runtime::Phase::vote, step_ + 1, 0);
+}
+
+void StageActor::push(runtime::Context& context) {
+  state_ = State::pushed;
+  const Contribution contribution = model_->take_contribution(inbox_.epoch());
+  std::vector<at::Tensor> rows;
+  for (const auto& sum : contribution.sums) rows.push_back(*sum);
+  PushGradients message{inbox_.epoch(), step_, role_.replica, role_.stage, weights_version_, contribution.blocks, {}};
+  message.sums = to_bytes(at::stack(rows));  // (blocks, N)
+  (void)context.send(kServerName, message);  // the server's death ends the epoch
+  vote(context);
+}
+
+void StageActor::commit(const Commit& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch() || message.step != step_ || state_ != State::voted) return;
+  enter(runtime::Phase::optimizer, 0, context);
+  model_->apply(message.learning_rate, message.gradient_scale);
+  end_step(message.until, context);
+}
+
+void StageActor::fresh_weights(const FreshWeights& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch() || message.step != step_ || state_ != State::pushed) return;
+  enter(runtime::Phase::optimizer, 0, context);
+  model_->set_weights(message.weights);
+  weights_version_ = message.version;
+  end_step(std::min(message.until, role_.job.layout.exchange == Exchange::ps_async ? until_ : message.until), context);
+}
+
+void StageActor::end_step(std::uint32_t until, runtime::Context& context) {
+  ++step_;
+  until_ = until;
+  state_ = State::idle;
+  if (step_ < until_) return begin_step(context);
+  context.note(runtime::Phase::idle, step_, 0);
+  advance(context);
+}
+
+}  // namespace troupe::actors

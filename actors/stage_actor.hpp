@@ -1,0 +1,105 @@
+#pragma once
+
+#include "actors/collective/collective.hpp"
+#include "actors/fault_plan.hpp"
+#include "actors/job_plan.hpp"
+#include "actors/stage_inbox.hpp"
+#include "actors/stage_protocol.hpp"
+#include "actors/trainer_protocol.hpp"
+#include "gpt2/schedule.hpp"
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+class StageModel;
+
+/// Which stage of which replica, of which job.
+struct StageRole {
+  JobConfig job;
+  std::uint32_t replica = 0;
+  std::uint32_t stage = 0;
+};
+
+/// One stage of one replica: forward and backward by the schedule, gradients summed over the replicas, the update once the
+/// trainer commits.
+///
+///   idle --1--> computing --2--> reducing --3--> tying --4--> voted --5--> idle or computing
+///                                                  (with a parameter server: computing --2--> pushed --6--> ...)
+///
+/// 1 RunSteps, or the step after a commit    2 the schedule's last action    3 summed over replicas    4 the other end of
+/// the tied weight sent its part (at once when there is none)    5 Commit: optimizer applied    6 FreshWeights copied
+///
+/// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
+/// Ownership:     owns its slice of the model, the optimizer's moments and the messages waiting.
+/// Errors:        throws when the model or a checkpoint is unfit; the process ends and is started again.
+/// Restart:       comes back empty, waits for LoadState.
+///
+/// SG-1  Messages are picked by (step, micro-batch, kind) in the schedule's order, whatever the order of arrival.
+/// SG-2  Messages of older epochs change nothing.
+/// SG-3  The optimizer runs only after Commit for exactly that (epoch, step).
+/// SG-4  Evaluation happens only between steps, with the weights of the border it was asked for.
+class StageActor final : public runtime::Actor {
+ public:
+  StageActor(StageRole role, FaultPlan faults);
+  ~StageActor() override;
+
+  runtime::Behavior behavior() override;
+
+ private:
+  enum class State { idle, computing, reducing, tying, voted, pushed };
+
+  void load(const LoadState& message, runtime::Context& context);
+  void run(const RunSteps& message, runtime::Context& context);
+  void inputs(const BatchInputs& message, runtime::Context& context);
+  void targets(const BatchTargets& message, runtime::Context& context);
+  void activations(const ForwardActivations& message, runtime::Context& context);
+  void gradients(const BackwardGradients& message, runtime::Context& context);
+  void slice_sums(const SliceSums& message, runtime::Context& context);
+  void slice_total(const SliceTotal& message, runtime::Context& context);
+  void tied_gradient(const TiedGradient& message, runtime::Context& context);
+  void commit(const Commit& message, runtime::Context& context);
+  void fresh_weights(const FreshWeights& message, runtime::Context& context);
+  void save(const SaveShard& message, runtime::Context& context);
+  void go_on(const Continue& message, runtime::Context& context);
+
+  void begin_step(runtime::Context& context);
+  void end_step(std::uint32_t until, runtime::Context& context);
+  void advance(runtime::Context& context);
+  [[nodiscard]] bool do_forward(std::uint32_t micro_batch, runtime::Context& context);
+  [[nodiscard]] bool do_backward(std::uint32_t micro_batch, runtime::Context& context);
+  void evaluate_ready(runtime::Context& context);
+  void reduce(runtime::Context& context);
+  void push(runtime::Context& context);
+  void tie(runtime::Context& context);
+  void vote(runtime::Context& context);
+  void enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context);
+  [[nodiscard]] bool is_first() const { return role_.stage == 0; }
+  [[nodiscard]] bool is_last() const { return role_.stage + 1 == role_.job.layout.stages; }
+
+  const StageRole role_;
+  const FaultPlan faults_;
+  const std::vector<gpt2::Action> schedule_;
+  const std::unique_ptr<StageModel> model_;
+  const std::unique_ptr<Collective> collective_;
+
+  StageInbox inbox_;
+  State state_ = State::idle;
+  std::uint32_t step_ = 0;
+  std::uint32_t until_ = 0;
+  std::size_t next_action_ = 0;
+  std::vector<MicroBatchLoss> losses_;
+  std::map<std::uint32_t, TensorBytes> tied_;  // by step: the other end's part
+  std::uint64_t weights_version_ = 0;
+  runtime::Duration busy_{0};
+  FaultPlan::Incarnations incarnations_;
+};
+
+}  // namespace troupe::actors

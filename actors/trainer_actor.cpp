@@ -1,0 +1,345 @@
+#include "actors/trainer_actor.hpp"
+
+#include "actors/data_protocol.hpp"
+#include "gpt2/learning_rate.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+using nlohmann::ordered_json;
+
+// A 124M checkpoint on a slow disk loads in seconds; a minute means that somebody is stuck.
+constexpr runtime::Duration kLoadDeadline = std::chrono::seconds(120);
+// Asynchronous replicas run free between borders; so many steps bound how long a stop may take.
+constexpr std::uint32_t kAsyncRange = 10;
+
+std::uint32_t owner_votes(const LayoutConfig& layout) {
+  switch (layout.exchange) {
+    case Exchange::allreduce: return 0;
+    case Exchange::ps_sync: return 1;
+    case Exchange::ps_async: return layout.replicas;
+  }
+  return 0;
+}
+
+RunRecorder::Repeats repeats(const JobConfig& job) {
+  return job.layout.exchange == Exchange::ps_async ? RunRecorder::Repeats::free : RunRecorder::Repeats::equal;
+}
+
+}  // namespace
+
+TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
+    : parts_(std::move(parts)),
+      listener_(std::move(listener)),
+      recorder_(parts_.run_directory, parts_.plan.steps_per_epoch(), repeats(parts_.job)),
+      tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job.layout)),
+      checkpoints_(parts_.run_directory / "checkpoints", parts_.job) {
+  progress_.total_steps = parts_.plan.total_steps();
+  for (const std::string& name : parts_.plan.actor_names()) progress_.actors[name] = false;
+}
+
+runtime::Behavior TrainerActor::behavior() {
+  using runtime::on;
+  return {on(this, &TrainerActor::all_up),          on(this, &TrainerActor::actor_lost),
+          on(this, &TrainerActor::job_failed),      on(this, &TrainerActor::stage_voted),
+          on(this, &TrainerActor::server_voted),    on(this, &TrainerActor::async_applied),
+          on(this, &TrainerActor::evaluation_part), on(this, &TrainerActor::stop_asked)};
+}
+
+void TrainerActor::on_start(runtime::Context& context) { context.note(runtime::Phase::idle, 0, 0); }
+
+std::vector<std::string> TrainerActor::stages() const {
+  std::vector<std::string> names;
+  for (std::uint32_t replica = 0; replica < parts_.job.layout.replicas; ++replica) {
+    for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage) names.push_back(stage_name(replica, stage));
+  }
+  return names;
+}
+
+std::vector<std::string> TrainerActor::parameter_owners() const {
+  if (parts_.job.layout.exchange != Exchange::allreduce) return {std::string(kServerName)};
+  std::vector<std::string> names;  // every replica holds the same: the first one saves
+  for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage) names.push_back(stage_name(0, stage));
+  return names;
+}
+
+// ---- 1, 7: actors come and go --------------------------------------------------------------------------------------
+
+void TrainerActor::all_up(const runtime::AllUp& message, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  incarnations_.clear();
+  for (const runtime::ActorId& actor : message.actors) {
+    incarnations_.push_back(actor.incarnation);
+    progress_.actors[actor.name] = true;
+  }
+  load_everywhere(context);
+}
+
+void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  state_ = State::waiting;
+  tally_.clear();
+  progress_.actors[message.actor.name] = false;
+  tell(message.actor.describe() + " is down: " + message.cause.text);
+  context.note(runtime::Phase::idle, step_, 0);
+}
+
+void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {
+  end(TrainingEnd::Kind::failed, message.report, context);
+}
+
+void TrainerActor::load_everywhere(runtime::Context& context) {
+  const FoundCheckpoint found = checkpoints_.find_newest();
+  for (const std::string& rejection : found.rejections) {
+    tell("refused checkpoint " + rejection);
+    tell_event("checkpoint_refused", ordered_json{{"cause", rejection}}.dump(), context);
+  }
+  ++epoch_;
+  state_ = State::loading;
+  if (found.step < step_) {
+    tell("going back from step " + std::to_string(step_) + " to step " + std::to_string(found.step));
+    tell_event("rollback", ordered_json{{"from_step", step_}, {"step", found.step}}.dump(), context);
+  } else if (found.step > 0 && step_ == 0) {
+    tell("resuming from step " + std::to_string(found.step));
+  }
+  step_ = found.step;
+  if (repeats(parts_.job) == RunRecorder::Repeats::free) recorder_.cut_after(step_);
+  tally_.clear();
+  std::vector<std::string> loaders = stages();
+  if (parts_.job.layout.exchange != Exchange::allreduce) loaders.emplace_back(kServerName);
+  to_load_ = loaders.size();
+  context.note(runtime::Phase::load, step_, 0);
+  for (const std::string& name : loaders) {
+    context.request<StateLoaded>({name, 0}, LoadState{epoch_, step_, found.directory, incarnations_}, kLoadDeadline,
+                                 [this, epoch = epoch_](runtime::Result<StateLoaded> answer, runtime::Context& turn) {
+                                   loaded(epoch, answer, turn);
+                                 });
+  }
+}
+
+// ---- 2: the same state everywhere ----------------------------------------------------------------------------------
+
+void TrainerActor::loaded(std::uint32_t epoch, const runtime::Result<StateLoaded>& answer, runtime::Context& context) {
+  if (!is_current(epoch, State::loading)) return;
+  if (!answer) {
+    // A dead actor is the head's business: ActorLost follows, then AllUp. Everything else cannot be repaired by waiting.
+    if (answer.failure().kind == runtime::FailureKind::disconnected) return;
+    return end(TrainingEnd::Kind::failed, answer.failure().within("loading step " + std::to_string(step_)).text, context);
+  }
+  if (--to_load_ > 0) return;
+  if (!started_) {
+    started_ = context.now();
+    epoch_began_ = *started_;
+  }
+  last_commit_ = context.now();
+  go_on(context);
+}
+
+void TrainerActor::run_to_next_border(runtime::Context& context) {
+  state_ = State::running;
+  border_ = parts_.plan.next_border(step_);
+  until_ = border_.step;
+  if (parts_.job.layout.exchange == Exchange::ps_async) until_ = std::min(until_, step_ + kAsyncRange);
+  parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::idle);
+  for (std::uint32_t replica = 0; replica < parts_.job.layout.replicas; ++replica) {
+    (void)context.send(data_name(replica), ServeSteps{epoch_, step_, until_});  // a death is ActorLost, here and below
+  }
+  for (const std::string& name : stages()) (void)context.send(name, RunSteps{epoch_, step_, until_});
+  context.note(runtime::Phase::forward, step_ + 1, 0);
+}
+
+// ---- 3: votes become steps -----------------------------------------------------------------------------------------
+
+void TrainerActor::stage_voted(const StepVote& message, runtime::Context& context) {
+  if (!is_current(message.epoch, State::running)) return;
+  parts_.faults.reached("trainer", context.self().incarnation, message.step + 1, runtime::Phase::reduce);
+  tally_.add(message);
+  commit_complete_steps(context);
+}
+
+void TrainerActor::server_voted(const ServerVote& message, runtime::Context& context) {
+  if (!is_current(message.epoch, State::running)) return;
+  tally_.add(message);
+  commit_complete_steps(context);
+}
+
+void TrainerActor::async_applied(const AsyncApplied& message, runtime::Context& context) {
+  if (!is_current(message.epoch, State::running)) return;
+  tally_.add(message);
+  commit_complete_steps(context);
+}
+
+void TrainerActor::commit_complete_steps(runtime::Context& context) {
+  while (state_ == State::running) {
+    const std::optional<StepResult> result = tally_.take(step_);
+    if (!result) return;
+    commit(*result, context);
+  }
+}
+
+void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
+  if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
+    return end(TrainingEnd::Kind::failed,
+               "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) + " or gradient norm " +
+                   std::to_string(result.gradient_norm) + " is not finite; try a lower train.lr or a longer train.warmup_steps",
+               context);
+  }
+  const TrainConfig& train = parts_.job.train;
+  const double rate = gpt2::learning_rate(learning_rate_rule(parts_.job, parts_.plan.total_steps()), step_);
+  parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::optimizer);
+  record(result, rate, context);
+  if (!stop_reason_.empty()) until_ = step_ + 1;
+  Commit decision{epoch_, step_, until_, 1.0, rate};
+  // torch.nn.utils.clip_grad_norm_'s rule, with its 1e-6.
+  if (train.clip > 0.0) decision.gradient_scale = std::min(1.0, train.clip / (result.gradient_norm + 1e-6));
+  if (parts_.job.layout.exchange == Exchange::allreduce) {
+    for (const std::string& name : stages()) (void)context.send(name, decision);
+  } else if (parts_.job.layout.exchange == Exchange::ps_sync) {
+    (void)context.send(kServerName, decision);
+  }
+  ++step_;
+  context.note(runtime::Phase::forward, step_ + 1, 0);
+  if (step_ >= until_) at_border(context);
+}
+
+void TrainerActor::record(const StepResult& result, double learning_rate, runtime::Context& context) {
+  const runtime::TimePoint now = context.now();
+  const double step_seconds = std::chrono::duration<double>(now - last_commit_).count();
+  last_commit_ = now;
+  StepLine line{step_ + 1, result, learning_rate, std::chrono::duration<double>(now - *started_).count(), 0.0};
+  line.tokens_per_second = step_seconds > 0 ? static_cast<double>(result.valid) / step_seconds : 0.0;
+  const std::string difference = recorder_.record_step(line, ledger_line());
+  if (!difference.empty()) {
+    tell("step " + std::to_string(step_ + 1) + " came out different when repeated: " + difference);
+    tell_event("step_divergence", ordered_json{{"step", step_ + 1}, {"cause", difference}}.dump(), context);
+  }
+  progress_.step = step_ + 1;
+  progress_.epoch = parts_.plan.epoch_of(step_);
+  progress_.loss = result.loss();
+  progress_.accuracy = result.accuracy();
+  // A moving average, so that the estimate of the time left does not jump.
+  progress_.tokens_per_second = progress_.tokens_per_second > 0
+                                    ? 0.9 * progress_.tokens_per_second + 0.1 * line.tokens_per_second
+                                    : line.tokens_per_second;
+  const double tokens_left = static_cast<double>(result.valid) * (progress_.total_steps - progress_.step);
+  progress_.seconds_left = progress_.tokens_per_second > 0 ? tokens_left / progress_.tokens_per_second : 0.0;
+  tell("");
+}
+
+LedgerLine TrainerActor::ledger_line() const {
+  const std::uint64_t count = parts_.job.train.global_batch;
+  const std::uint64_t first = step_ * count;
+  return {step_ + 1, parts_.order.epoch_at(first), first, parts_.order.samples(first, count)};
+}
+
+// ---- 4, 5, 6: borders ----------------------------------------------------------------------------------------------
+
+void TrainerActor::at_border(runtime::Context& context) {
+  improved_ = Improved::no;
+  if (step_ == border_.step && border_.evaluate == Border::Evaluate::yes && parts_.plan.evaluation_batches() > 0) {
+    return evaluate(context);
+  }
+  save_or_go_on(context);
+}
+
+void TrainerActor::evaluate(runtime::Context& context) {
+  state_ = State::evaluating;
+  validation_.clear();
+  context.note(runtime::Phase::evaluate, step_, 0);
+  const std::uint32_t replicas = parts_.job.layout.replicas;
+  for (std::uint32_t replica = 0; replica < replicas; ++replica) {
+    const ServeEvaluation order{epoch_, step_, replica, replicas, parts_.plan.evaluation_batches()};
+    (void)context.send(data_name(replica), order);
+  }
+}
+
+void TrainerActor::evaluation_part(const EvaluationPart& message, runtime::Context& context) {
+  if (!is_current(message.epoch, State::evaluating) || message.step != step_) return;
+  validation_.insert_or_assign(message.loss.micro_batch, message.loss);
+  if (validation_.size() == parts_.plan.evaluation_batches()) evaluated(context);
+}
+
+void TrainerActor::evaluated(runtime::Context& context) {
+  std::vector<MicroBatchLoss> parts;
+  for (const auto& [batch, loss] : validation_) parts.push_back(loss);
+  ValidationLine line{step_, parts_.plan.epoch_of(step_ - 1), sum_losses(std::move(parts)), std::nullopt};
+  if (border_.epoch_end == Border::EpochEnd::yes) {
+    line.epoch_seconds = std::chrono::duration<double>(context.now() - epoch_began_).count();
+    epoch_began_ = context.now();
+  }
+  if (recorder_.record_validation(line)) improved_ = Improved::yes;
+  progress_.validation_loss = line.loss.loss_sum / static_cast<double>(std::max<std::int64_t>(line.loss.valid, 1));
+  const double accuracy = static_cast<double>(line.loss.correct) / static_cast<double>(std::max<std::int64_t>(line.loss.valid, 1));
+  std::string news = "validation at step " + std::to_string(step_) + ": loss " + std::to_string(*progress_.validation_loss) +
+                     ", accuracy " + std::to_string(accuracy * 100.0) + " %";
+  if (improved_ == Improved::yes) news += " (best so far)";
+  if (line.epoch_seconds) news += ", epoch took " + std::to_string(*line.epoch_seconds) + " s";
+  tell(news);
+  tell_event("validation", ordered_json{{"step", step_}, {"loss", *progress_.validation_loss}, {"accuracy", accuracy}}.dump(),
+             context);
+  save_or_go_on(context);
+}
+
+void TrainerActor::save_or_go_on(runtime::Context& context) {
+  const bool planned = step_ == border_.step && border_.save == Border::Save::yes;
+  if (!planned && improved_ == Improved::no && stop_reason_.empty()) return go_on(context);
+  state_ = State::saving;
+  context.note(runtime::Phase::checkpoint, step_, 0);
+  parts_.faults.reached("trainer", context.self().incarnation, step_, runtime::Phase::checkpoint);
+  const SaveRequest request{epoch_, step_, recorder_.best_step(),
+                            static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch, parameter_owners()};
+  checkpoints_.save(
+      request, [this](const SaveOutcome& outcome, runtime::Context& turn) { saved(outcome, turn); }, context);
+}
+
+void TrainerActor::saved(const SaveOutcome& outcome, runtime::Context& context) {
+  if (!is_current(outcome.epoch, State::saving)) return;
+  const bool last = step_ >= parts_.plan.total_steps() || !stop_reason_.empty();
+  if (outcome.error.empty()) {
+    tell_event("checkpoint", ordered_json{{"step", outcome.step}}.dump(), context);
+  } else {
+    tell("checkpoint of step " + std::to_string(outcome.step) + " failed: " + outcome.error);
+    tell_event("checkpoint_failed", ordered_json{{"step", outcome.step}, {"cause", outcome.error}}.dump(), context);
+    if (last) return end(TrainingEnd::Kind::failed, "the last checkpoint could not be written: " + outcome.error, context);
+  }
+  go_on(context);
+}
+
+void TrainerActor::go_on(runtime::Context& context) {
+  if (step_ >= parts_.plan.total_steps()) return end(TrainingEnd::Kind::finished, "", context);
+  if (!stop_reason_.empty()) return end(TrainingEnd::Kind::stopped, stop_reason_, context);
+  last_commit_ = context.now();
+  run_to_next_border(context);
+}
+
+void TrainerActor::stop_asked(const StopTraining& message, runtime::Context& context) {
+  if (!stop_reason_.empty()) return;
+  stop_reason_ = message.reason;
+  tell(message.reason + ": stopping at the next step border, with a checkpoint");
+  // Nothing is running that could reach a border.
+  if (state_ == State::waiting || state_ == State::loading) end(TrainingEnd::Kind::stopped, message.reason, context);
+}
+
+void TrainerActor::end(TrainingEnd::Kind kind, const std::string& text, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  state_ = State::ended;
+  context.note(runtime::Phase::idle, step_, 0);
+  listener_.on_end(TrainingEnd{kind, step_, text});
+}
+
+void TrainerActor::tell(const std::string& news) {
+  progress_.news = news;
+  listener_.on_progress(progress_);
+}
+
+void TrainerActor::tell_event(const std::string& event, const std::string& fields, runtime::Context& context) {
+  (void)context.send(runtime::kHeadName, runtime::RecordEvent{event, fields});  // the head is in this process
+}
+
+}  // namespace troupe::actors

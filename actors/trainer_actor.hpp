@@ -1,0 +1,140 @@
+#pragma once
+
+#include "actors/checkpoint_keeper.hpp"
+#include "actors/fault_plan.hpp"
+#include "actors/job_plan.hpp"
+#include "actors/run_recorder.hpp"
+#include "actors/stage_protocol.hpp"
+#include "actors/step_tally.hpp"
+#include "actors/trainer_protocol.hpp"
+#include "gpt2/data/data_order.hpp"
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+#include "runtime/job_protocol.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// How a run ended.
+struct TrainingEnd {
+  enum class Kind { finished, stopped, failed } kind = Kind::failed;
+  std::uint32_t step = 0;
+  std::string text;  ///< why it stopped or failed
+};
+
+/// What a progress bar wants to know, after every step and every change of an actor.
+struct TrainingProgress {
+  std::uint32_t step = 0;
+  std::uint32_t total_steps = 0;
+  std::uint32_t epoch = 0;
+  double loss = 0.0;
+  double accuracy = 0.0;
+  double tokens_per_second = 0.0;
+  double seconds_left = 0.0;
+  std::optional<double> validation_loss;
+  std::string news;                             ///< a line to print once; empty = none
+  std::map<std::string, bool> actors;  ///< name -> is it up
+};
+
+/// Callbacks out of the actor world; called from the trainer's turn, so they must be quick.
+struct TrainingListener {
+  std::function<void(const TrainingProgress&)> on_progress;
+  std::function<void(const TrainingEnd&)> on_end;
+};
+
+/// What the trainer is made of.
+struct TrainerParts {
+  JobConfig job;
+  JobPlan plan;
+  gpt2::DataOrder order;  ///< for the ledger
+  std::filesystem::path run_directory;
+  FaultPlan faults;
+};
+
+/// Drives the steps of a job: load, run to the next border, evaluate, save, and again; goes back to the newest complete
+/// checkpoint when an actor died.
+///
+///   waiting --1--> loading --2--> running --3--> evaluating --4--> saving --5--> running ... --6--> ended
+///      ^              |              |               |               |
+///      +------ 7 -----+------ 7 -----+------ 7 ------+------ 7 ------+
+///
+/// 1 every actor is up: new epoch, LoadState    2 all loaded: RunSteps to the next border    3 border reached
+/// 4 validation summed    5 checkpoint published (or failed: training goes on)    6 last border    7 an actor was lost
+///
+/// Thread-safety: single owner thread.
+/// Ownership:     owns recorder, tally and checkpoint keeper.
+/// Errors:        a state that cannot be loaded, a loss or norm that is not finite, a metrics file that cannot be written:
+///                the run ends as failed, with the reason.
+/// Restart:       a new trainer (train --resume) goes on from the newest complete checkpoint and the files of the run folder.
+///
+/// TA-1  A step is committed when every vote of its epoch is in, once.
+/// TA-2  Votes and parts of other epochs are ignored.
+/// TA-3  After a loss the same steps are repeated with the same data; their metrics are compared with the first time.
+class TrainerActor final : public runtime::Actor {
+ public:
+  TrainerActor(TrainerParts parts, TrainingListener listener);
+
+  runtime::Behavior behavior() override;
+  void on_start(runtime::Context& context) override;
+
+ private:
+  enum class State { waiting, loading, running, evaluating, saving, ended };
+
+  void all_up(const runtime::AllUp& message, runtime::Context& context);
+  void actor_lost(const runtime::ActorLost& message, runtime::Context& context);
+  void job_failed(const runtime::JobFailed& message, runtime::Context& context);
+  void stage_voted(const StepVote& message, runtime::Context& context);
+  void server_voted(const ServerVote& message, runtime::Context& context);
+  void async_applied(const AsyncApplied& message, runtime::Context& context);
+  void evaluation_part(const EvaluationPart& message, runtime::Context& context);
+  void stop_asked(const StopTraining& message, runtime::Context& context);
+
+  void load_everywhere(runtime::Context& context);
+  void loaded(std::uint32_t epoch, const runtime::Result<StateLoaded>& answer, runtime::Context& context);
+  void run_to_next_border(runtime::Context& context);
+  void commit_complete_steps(runtime::Context& context);
+  void commit(const StepResult& result, runtime::Context& context);
+  void at_border(runtime::Context& context);
+  void evaluate(runtime::Context& context);
+  void evaluated(runtime::Context& context);
+  void save_or_go_on(runtime::Context& context);
+  void saved(const SaveOutcome& outcome, runtime::Context& context);
+  void go_on(runtime::Context& context);
+  void end(TrainingEnd::Kind kind, const std::string& text, runtime::Context& context);
+
+  void record(const StepResult& result, double learning_rate, runtime::Context& context);
+  [[nodiscard]] LedgerLine ledger_line() const;
+  void tell(const std::string& news);
+  void tell_event(const std::string& event, const std::string& fields, runtime::Context& context);
+  [[nodiscard]] bool is_current(std::uint32_t epoch, State state) const { return epoch == epoch_ && state == state_; }
+  [[nodiscard]] std::vector<std::string> stages() const;
+  [[nodiscard]] std::vector<std::string> parameter_owners() const;
+
+  const TrainerParts parts_;
+  const TrainingListener listener_;
+  RunRecorder recorder_;
+  StepTally tally_;
+  CheckpointKeeper checkpoints_;
+
+  State state_ = State::waiting;
+  std::uint32_t epoch_ = 0;          // of the membership
+  std::uint32_t step_ = 0;           // committed steps
+  std::uint32_t until_ = 0;          // end of the range being run
+  Border border_;
+  std::vector<std::uint32_t> incarnations_;
+  std::size_t to_load_ = 0;
+  std::map<std::uint32_t, MicroBatchLoss> validation_;  // by batch
+  enum class Improved { no, yes } improved_ = Improved::no;
+  std::string stop_reason_;          // not empty: stop at the next border
+  std::optional<runtime::TimePoint> started_;
+  runtime::TimePoint last_commit_{};
+  runtime::TimePoint epoch_began_{};
+  TrainingProgress progress_;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,47 @@
+# project_options: warnings, floating-point rules and sanitizers, linked PRIVATE by every target of ours.
+add_library(project_options INTERFACE)
+target_include_directories(project_options INTERFACE "${PROJECT_SOURCE_DIR}")
+# No fused multiply-add behind our back: the same source must give the same bits in every target.
+target_compile_options(project_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -ffp-contract=off)
+if(WERROR)
+  target_compile_options(project_options INTERFACE -Werror)
+endif()
+if(SANITIZE)
+  target_compile_options(project_options INTERFACE -fsanitize=${SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(project_options INTERFACE -fsanitize=${SANITIZE})
+endif()
+
+# add_module(NAME SOURCES a.cpp ... DEPENDS targets ...): one static library a folder, sources listed by name.
+function(add_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(troupe_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(troupe_${name} PRIVATE project_options PUBLIC ${ARG_DEPENDS})
+  target_include_directories(troupe_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# add_module_tests(NAME SOURCES x_test.cpp ... DEPENDS targets ...): one executable NAME_tests; every file is a ctest
+# of its own, NAME.x, which runs the suite named after the file (span_archive_test.cpp -> SpanArchive).
+function(add_module_tests name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name}_tests ${ARG_SOURCES})
+  target_link_libraries(${name}_tests PRIVATE project_options ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
+  foreach(source IN LISTS ARG_SOURCES)
+    get_filename_component(stem "${source}" NAME_WE)
+    string(REGEX REPLACE "_test$" "" stem "${stem}")
+    string(REPLACE "_" ";" words "${stem}")
+    set(suite "")
+    foreach(word IN LISTS words)
+      string(SUBSTRING "${word}" 0 1 head)
+      string(SUBSTRING "${word}" 1 -1 tail)
+      string(TOUPPER "${head}" head)
+      string(APPEND suite "${head}${tail}")
+    endforeach()
+    add_test(NAME ${name}.${stem} COMMAND ${name}_tests "--gtest_filter=${suite}.*:*/${suite}.*")
+    # A file whose suite has another name would run nothing and pass: that is a failure here.
+    set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
+      FAIL_REGULAR_EXPRESSION "Running 0 tests" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\] 1 test, listed below")
+  endforeach()
+endfunction()

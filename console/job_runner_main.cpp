@@ -1,0 +1,237 @@
+#include "console/job_runner.hpp"
+
+#include "actors/actor_types.hpp"
+#include "actors/sample_source.hpp"
+#include "actors/trainer_actor.hpp"
+#include "console/progress.hpp"
+#include "console/report/report.hpp"
+#include "runtime/node.hpp"
+#include "runtime/transport/shm_arena.hpp"
+#include "runtime/transport/zmq_transport.hpp"
+#include "scheduler/head_actor.hpp"
+#include "scheduler/node_agent.hpp"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <iostream>
+#include <thread>
+
+/// Where the layers meet: head, agent and trainer in one node, a progress line, and one clean end.
+namespace troupe::console {
+namespace {
+
+using actors::TrainingEnd;
+using actors::TrainingProgress;
+
+constexpr std::uint32_t kTerm = 1;
+constexpr runtime::Duration kEndDeadline = std::chrono::seconds(20);
+constexpr runtime::Duration kShutdownDeadline = std::chrono::seconds(5);
+
+std::uint64_t new_job_number() {
+  std::uint64_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != sizeof number)
+    throw std::runtime_error("the kernel gives no random number");
+  return number | 1;  // 0 means "no job"
+}
+
+/// Ctrl-C and SIGTERM mean: stop at the step border. Blocked before any thread starts and waited for in a thread of its
+/// own, so that nothing runs inside a signal handler.
+sigset_t block_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGUSR2}) sigaddset(&signals, signal_number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+class SignalThread final {
+ public:
+  SignalThread(const sigset_t& signals, runtime::Node& node) : thread_([this, signals, &node] {
+    int received = 0;
+    while (sigwait(&signals, &received) == 0 && !ending_) {
+      (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
+    }
+  }) {}
+  ~SignalThread() {
+    ending_ = true;
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+ private:
+  std::atomic<bool> ending_ = false;
+  std::thread thread_;
+};
+
+ProgressState to_state(const TrainingProgress& progress, double elapsed) {
+  ProgressState state;
+  state.step = progress.step;
+  state.steps = progress.total_steps;
+  state.epoch = progress.epoch;
+  if (progress.step > 0) {
+    state.loss = progress.loss;
+    state.accuracy = progress.accuracy;
+    state.tokens_per_second = progress.tokens_per_second;
+    state.eta_seconds = progress.seconds_left;
+  }
+  state.validation_loss = progress.validation_loss;
+  state.elapsed = elapsed;
+  for (const auto& [name, up] : progress.actors) {
+    if (name.starts_with("stage/")) state.stages.push_back({name, up ? "running" : "down", ""});
+  }
+  return state;
+}
+
+std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, const SocketFolder& sockets,
+                                                   std::uint64_t job) {
+  runtime::ZmqTransportOptions transport;
+  const std::string local = "ipc://" + (sockets.path() / "head").string();
+  transport.listen = options.listen.empty() ? local : options.listen;
+  transport.node_name = "head";
+  transport.incarnation = kTerm;
+  transport.job = options.listen.empty() ? job : 0;
+  return runtime::make_zmq_transport(std::move(transport));
+}
+
+scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& plan, std::uint64_t job) {
+  scheduler::JobSpec spec;
+  spec.job = options.listen.empty() ? job : 0;
+  spec.term = kTerm;
+  spec.actors = plan.actor_names();
+  spec.driver = std::string(actors::kTrainerName);
+  spec.nodes_wanted = options.nodes_wanted;
+  spec.run_directory = options.folder.root;
+  spec.job_text = actors::render_job_config(options.job);
+  return spec;
+}
+
+void spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runtime::Actor> actor) {
+  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = kTerm});
+  if (!spawned) throw std::runtime_error(spawned.failure().describe());
+}
+
+void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t job) {
+  scheduler::NodeAgentOptions agent;
+  agent.node = "local";
+  agent.program = std::filesystem::read_symlink("/proc/self/exe");
+  agent.listen = "ipc://" + sockets.path().string();
+  agent.arena_job = job;
+  const auto sweep = [job] { runtime::sweep_arenas("/dev/shm", job); };
+  spawn_or_throw(node, scheduler::agent_name("local"), std::make_unique<scheduler::NodeAgent>(agent, node, sweep));
+}
+
+/// The trainer's words, shown as they come. Called from the trainer's turn only.
+struct Screen {
+  explicit Screen(const JobOptions& options)
+      : printer(options.talk == JobOptions::Talk::quiet ? ProgressPrinter::Mode::quiet : progress_mode_for_stderr()) {}
+
+  void show(const TrainingProgress& progress) {
+    const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (!progress.news.empty()) printer.say(progress.news);
+    printer.show(to_state(progress, elapsed));
+  }
+
+  ProgressPrinter printer;
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+};
+
+std::string state_word(TrainingEnd::Kind kind) {
+  switch (kind) {
+    case TrainingEnd::Kind::finished:
+      return "finished";
+    case TrainingEnd::Kind::stopped:
+      return "stopped";
+    case TrainingEnd::Kind::failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+int tell_end(const JobOptions& options, const TrainingEnd& end) {
+  const std::filesystem::path report = write_report(options.folder);
+  const std::filesystem::path checkpoint = options.folder.checkpoints() / ("step-" + std::to_string(end.step));
+  if (options.output == JobOptions::Output::json) {
+    nlohmann::ordered_json json;
+    json["state"] = state_word(end.kind);
+    json["step"] = end.step;
+    json["run_directory"] = options.folder.root.string();
+    json["checkpoint"] = checkpoint.string();
+    json["report"] = report.string();
+    if (!end.text.empty()) json["reason"] = end.text;
+    std::cout << json.dump() << std::endl;
+  } else if (end.kind != TrainingEnd::Kind::failed) {
+    std::cout << "run folder:  " << options.folder.root.string() << "\ncheckpoint:  " << checkpoint.string()
+              << "\nloss curve:  " << report.string() << std::endl;
+  }
+  if (end.kind == TrainingEnd::Kind::finished) return to_int(ExitCode::ok);
+  if (end.kind == TrainingEnd::Kind::stopped) {
+    std::cerr << "stopped at step " << end.step << " (" << end.text << "); go on with: troupe train --resume --run-dir "
+              << options.folder.root.string() << "\n";
+    return to_int(ExitCode::stopped);
+  }
+  std::cerr << "troupe: " << end.text << "\n";
+  return to_int(ExitCode::failed);
+}
+
+void set_fault_environment(const std::vector<std::string>& faults) {
+  std::string rules;
+  for (const std::string& fault : faults) rules += (rules.empty() ? "" : ";") + fault;
+  setenv("TROUPE_INJECT", rules.c_str(), 1);
+}
+
+}  // namespace
+
+int run_job(const JobOptions& options) {
+  const sigset_t signals = block_stop_signals();
+  set_fault_environment(options.faults);
+  const actors::JobPlan plan = actors::plan_job(options.job);
+  const std::uint64_t job = new_job_number();
+  const SocketFolder sockets;
+  const runtime::SteadyClock clock;
+  scheduler::EventLog events(options.folder.events(), clock);
+
+  runtime::NodeOptions node_options;
+  node_options.name = "head";
+  node_options.term = kTerm;
+  node_options.status_directory = options.folder.status_pages();
+  runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
+  SignalThread signal_thread(signals, node);
+  const auto started = node.start();
+  if (!started) throw std::runtime_error(started.failure().describe());
+  write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
+
+  Screen screen(options);
+  std::promise<TrainingEnd> ended;
+  const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
+                                          [&ended](const TrainingEnd& end) { ended.set_value(end); }};
+  events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
+  spawn_or_throw(node, std::string(actors::kTrainerName),
+                 std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, options.folder.root,
+                                                                             actors::FaultPlan::from_environment()},
+                                                        listener));
+  spawn_or_throw(node, std::string(runtime::kHeadName),
+                 std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
+  if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
+
+  const TrainingEnd end = ended.get_future().get();
+  screen.printer.finish();
+  const auto stopped =
+      node.request<scheduler::Ack>(runtime::kHeadName, scheduler::EndJob{state_word(end.kind)}, kEndDeadline);
+  if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
+  node.shutdown(kShutdownDeadline);
+  runtime::sweep_arenas("/dev/shm", job);
+  events.record("job_" + state_word(end.kind), {{"step", end.step}, {"reason", end.text}});
+  write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
+  return tell_end(options, end);
+}
+
+}  // namespace troupe::console

@@ -1,0 +1,71 @@
+#include "console/commands.hpp"
+#include "console/run_setup.hpp"
+#include "runtime/node.hpp"
+#include "runtime/transport/shm_arena.hpp"
+#include "runtime/transport/zmq_transport.hpp"
+#include "scheduler/node_agent.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <ctime>
+#include <iostream>
+
+/// A machine that lends itself to a head: `troupe node --join ADDR`.
+namespace troupe::console {
+namespace {
+
+constexpr runtime::Duration kStopDeadline = std::chrono::seconds(8);
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+/// "tcp://10.0.0.2:*" -> "tcp://10.0.0.2": workers choose ports of their own.
+std::string without_port(const std::string& endpoint) {
+  return endpoint.substr(0, endpoint.rfind(':'));
+}
+
+}  // namespace
+
+int run_node(const ParsedCommand& command) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const std::string name = command.get("name", host_name());
+  const std::string listen = command.get("listen", "tcp://127.0.0.1:*");
+  runtime::ZmqTransportOptions transport;
+  transport.listen = listen;
+  transport.node_name = scheduler::agent_name(name);
+  // Wall time grows over restarts of this node, also on a machine that keeps no state; it only tells them apart.
+  transport.incarnation = static_cast<std::uint32_t>(std::time(nullptr));
+  const std::uint32_t incarnation = transport.incarnation;
+  runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
+  const auto started = node.start();
+  if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
+  node.announce({{std::string(runtime::kHeadName), 1}, command.get("join")});
+
+  scheduler::NodeAgentOptions agent;
+  agent.node = name;
+  agent.slots = static_cast<std::uint32_t>(command.integer("slots", 0, 0, 10'000));
+  agent.program = std::filesystem::read_symlink("/proc/self/exe");
+  agent.listen = without_port(listen);
+  const auto sweep = [] { runtime::sweep_arenas("/dev/shm", 0); };
+  const auto spawned =
+      node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
+                 {.incarnation = incarnation});
+  if (!spawned) throw std::runtime_error(spawned.failure().describe());
+  std::cerr << "node " << name << " at " << node.endpoint() << " looks for a head at " << command.get("join") << "\n";
+  int received = 0;
+  sigwait(&signals, &received);
+  node.shutdown(kStopDeadline);
+  return to_int(ExitCode::ok);
+}
+
+}  // namespace troupe::console

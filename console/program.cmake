@@ -1,0 +1,13 @@
+# The one program: build/<preset>/troupe.
+add_executable(troupe
+  troupe_main.cpp
+  train_main.cpp
+  job_runner_main.cpp
+  run_setup.cpp
+  worker_main.cpp
+  node_main.cpp
+  inspect_main.cpp
+  model_main.cpp
+  data_main.cpp)
+target_link_libraries(troupe PRIVATE project_options troupe_console troupe_scheduler troupe_actors)
+set_target_properties(troupe PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")

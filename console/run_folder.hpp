@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace troupe::console {
+
+/// Where things are in the folder of a run; docs/run-folder.md describes each file.
+struct RunFolder {
+  std::filesystem::path root;
+
+  [[nodiscard]] std::filesystem::path config() const { return root / "config.toml"; }
+  [[nodiscard]] std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
+  [[nodiscard]] std::filesystem::path validation() const { return root / "validation.jsonl"; }
+  [[nodiscard]] std::filesystem::path events() const { return root / "events.jsonl"; }
+  [[nodiscard]] std::filesystem::path ledger() const { return root / "ledger.jsonl"; }
+  [[nodiscard]] std::filesystem::path checkpoints() const { return root / "checkpoints"; }
+  [[nodiscard]] std::filesystem::path status_pages() const { return root / "actors"; }
+  [[nodiscard]] std::filesystem::path head() const { return root / "head.json"; }
+  [[nodiscard]] std::filesystem::path report() const { return root / "report.html"; }
+  [[nodiscard]] std::filesystem::path log(std::string_view actor) const;
+};
+
+/// The folder that `option` (--run-dir) names; when that is empty, the one that the environment variable TROUPE_RUN_DIR
+/// names; else runs/latest. Throws CommandError (not_found) when it is no folder or holds no run.
+[[nodiscard]] RunFolder find_run_folder(const std::string& option);
+
+/// head.json: the process that leads the run.
+struct HeadInfo {
+  std::string endpoint;
+  int process = 0;      ///< pid
+  std::string state;    ///< "running", "finished", "failed" or "stopped"
+  std::string started;  ///< wall-clock time, for people
+};
+
+/// Nothing when the file is absent or torn.
+[[nodiscard]] std::optional<HeadInfo> read_head_info(const RunFolder& folder);
+/// Replaces the file as a whole. Throws std::runtime_error with the reason when that fails.
+void write_head_info(const RunFolder& folder, const HeadInfo& info);
+
+/// Whether the run goes on: head.json says "running" and its process is alive.
+[[nodiscard]] bool is_run_alive(const RunFolder& folder);
+
+/// What the kernel says about a process of this machine.
+enum class ProcessState { gone, alive, frozen };
+
+/// `updated_ns`: CLOCK_MONOTONIC time at which that process certainly ran; a process that started later has only the
+/// same number and counts as gone. A zombie is gone too.
+[[nodiscard]] ProcessState process_state(int process, std::int64_t updated_ns);
+
+}  // namespace troupe::console

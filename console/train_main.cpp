@@ -1,0 +1,108 @@
+#include "actors/fault_plan.hpp"
+#include "console/commands.hpp"
+#include "console/job_runner.hpp"
+#include "runtime/job_protocol.hpp"
+#include "runtime/node.hpp"
+#include "runtime/transport/zmq_transport.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+
+/// train, head and kill.
+namespace troupe::console {
+namespace {
+
+constexpr runtime::Duration kKillDeadline = std::chrono::seconds(3);
+
+void write_config(const RunFolder& folder, const actors::JobConfig& job) {
+  std::ofstream out(folder.config(), std::ios::trunc);
+  out << actors::render_job_config(job) << std::flush;
+  if (!out) throw std::runtime_error("cannot write " + folder.config().string() + ": is the disk full?");
+}
+
+RunFolder resumed_folder(const ParsedCommand& command) {
+  const RunFolder folder = find_run_folder(command.get("run-dir"));
+  if (is_run_alive(folder)) {
+    throw CommandError(ExitCode::usage, "the run in " + folder.root.string() + " is still going on (process " +
+                                            std::to_string(read_head_info(folder)->process) + ")");
+  }
+  return folder;
+}
+
+JobOptions job_options(const ParsedCommand& command) {
+  const bool resume = command.has("resume");
+  std::vector<std::string> overrides(command.positional.begin() + (command.positional.empty() ? 0 : 1),
+                                     command.positional.end());
+  std::string config = command.argument(0);
+  if (resume && config.find('=') != std::string::npos) {
+    overrides.insert(overrides.begin(), config);
+    config.clear();
+  }
+  JobOptions options;
+  if (config.empty()) {
+    if (!resume) throw CommandError(ExitCode::usage, "a config file is missing: troupe train CONFIG.toml");
+    config = resumed_folder(command).config().string();
+  }
+  options.job = actors::load_job_config(config, overrides);
+  options.faults = command.all("inject");
+  for (const std::string& fault : options.faults) {
+    const auto rule = actors::parse_fault_rule(fault);
+    if (!rule) throw CommandError(ExitCode::usage, rule.failure().text);
+  }
+  if (command.has("quiet")) options.talk = JobOptions::Talk::quiet;
+  if (command.wants_json()) options.output = JobOptions::Output::json;
+  return options;
+}
+
+int run(const ParsedCommand& command, JobOptions options) {
+  // Everything that can be wrong with the job is said before a folder is made for it.
+  actors::check_job(options.job);
+  options.folder = command.has("resume") ? resumed_folder(command) : make_run_folder(command.get("run-dir"));
+  write_config(options.folder, options.job);
+  return run_job(options);
+}
+
+}  // namespace
+
+int run_train(const ParsedCommand& command) {
+  return run(command, job_options(command));
+}
+
+int run_head(const ParsedCommand& command) {
+  JobOptions options = job_options(command);
+  options.listen = command.get("listen", "tcp://127.0.0.1:7700");
+  options.nodes_wanted = static_cast<std::uint32_t>(command.integer("nodes", 1, 1, 10'000));
+  options.agent = JobOptions::Agent::remote;
+  return run(command, options);
+}
+
+int run_kill(const ParsedCommand& command) {
+  const RunFolder folder = find_run_folder(command.get("run-dir"));
+  const std::optional<HeadInfo> head = read_head_info(folder);
+  if (!head || !is_run_alive(folder)) {
+    throw CommandError(ExitCode::unreachable, "no head leads the run in " + folder.root.string() + ": nothing to kill");
+  }
+  const SocketFolder sockets;
+  runtime::ZmqTransportOptions transport;
+  transport.listen =
+      head->endpoint.starts_with("tcp://") ? "tcp://127.0.0.1:*" : "ipc://" + (sockets.path() / "console").string();
+  transport.node_name = "console";
+  transport.incarnation = static_cast<std::uint32_t>(getpid());
+  runtime::Node node({.name = "console"}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
+  const auto started = node.start();
+  if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
+  node.announce({{std::string(runtime::kHeadName), 1}, head->endpoint});
+  const auto answer =
+      node.request<runtime::Ack>(runtime::kHeadName, runtime::KillActor{command.argument(0)}, kKillDeadline);
+  node.shutdown(kKillDeadline);
+  if (answer) {
+    std::cerr << "killed " << command.argument(0) << "\n";
+    return to_int(ExitCode::ok);
+  }
+  const bool unknown = answer.failure().kind == runtime::FailureKind::unknown;
+  throw CommandError(unknown ? ExitCode::not_found : ExitCode::unreachable, answer.failure().text);
+}
+
+}  // namespace troupe::console

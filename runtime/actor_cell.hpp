@@ -1,0 +1,90 @@
+#pragma once
+
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+#include "runtime/dispatcher.hpp"
+#include "runtime/mailbox.hpp"
+#include "runtime/observe/snapshot.hpp"
+#include "runtime/observe/status_page.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace troupe::runtime {
+
+class Node;
+class NodeCore;
+
+/// A running actor: mailbox, behavior, status. Gives the actor one turn at a time, and is the one place where an exception
+/// of an actor is caught.
+///
+/// Thread-safety: deliver(), ask_to_stop() and snapshot() from any thread; the rest in the actor's own turn.
+/// Ownership:     owns the actor, its mailbox and its strand; shared with the tasks that are posted for it.
+/// Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
+/// Restart:       a new incarnation is a new cell.
+///
+/// CE-1  At most one turn of an actor runs at a time.
+/// CE-2  After a throw the actor gets no further turn, and every request waiting for it is answered with the cause.
+/// CE-3  A request whose handler returned without answering or deferring is answered with a Failure.
+class ActorCell final : public std::enable_shared_from_this<ActorCell> {
+ public:
+  using Started = std::function<void(Result<Done>)>;
+  using Continuation = std::function<void(Result<Envelope>, Context&)>;
+  struct Parts {
+    ActorId id;
+    std::unique_ptr<Actor> actor;
+    std::unique_ptr<Strand> strand;
+    std::unique_ptr<StatusPage> page;  ///< may be empty
+    std::size_t mailbox_capacity = 0;
+  };
+
+  ActorCell(Node& node, NodeCore& core, Parts parts);
+
+  /// Posts the first turn; `started` is called when on_start() has returned or thrown.
+  void start(Started started);
+  /// @threadsafe  Takes the envelope only when it is queued.
+  [[nodiscard]] PushResult deliver(Envelope& envelope);
+  /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it is over already.
+  void ask_to_stop(std::function<void()> stopped);
+  /// @threadsafe
+  [[nodiscard]] Snapshot snapshot() const;
+  /// @threadsafe
+  void count_stale();
+  /// @threadsafe
+  void count_dead_letter();
+  [[nodiscard]] const ActorId& id() const { return parts_.id; }
+
+ private:
+  friend class Context;
+
+  void turn();
+  void handle(const Envelope& envelope);
+  void handle_answer(const Envelope& envelope, Context& context);
+  void finish();
+  void fail(const Failure& cause);
+  void end(ActorStatus status, const Failure& cause);
+  template <class Work>
+  void guarded(std::string_view where, const Work& work);
+  void publish();
+
+  Node& node_;       // outlives the cell
+  NodeCore& core_;   // outlives the cell
+  const Parts parts_;
+  Mailbox mailbox_;
+
+  // The actor's turn only.
+  Behavior behavior_;
+  std::unordered_map<std::uint64_t, Continuation> continuations_;
+  enum class Answer { owed, given } answer_ = Answer::given;
+  enum class Wish { live, stop } wish_ = Wish::live;
+
+  mutable std::mutex mutex_;
+  Snapshot snapshot_;                                // guarded by mutex_
+  std::vector<std::function<void()>> on_stopped_;    // guarded by mutex_
+};
+
+}  // namespace troupe::runtime

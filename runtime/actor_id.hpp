@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace troupe::runtime {
+
+/// 64-bit FNV-1a of an actor's name: what the fixed-size envelope carries instead of the name.
+[[nodiscard]] constexpr std::uint64_t name_hash(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char letter : name) {
+    hash ^= static_cast<unsigned char>(letter);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+/// Who: a stable name ("stage/r1.s2") and the incarnation that grows at each start.
+/// Incarnation 0 in an address means "whoever holds the name now".
+struct ActorId {
+  std::string name;
+  std::uint32_t incarnation = 0;
+
+  bool operator==(const ActorId&) const = default;
+
+  /// "stage/r1.s2#3".
+  [[nodiscard]] std::string describe() const { return name + "#" + std::to_string(incarnation); }
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(name, incarnation);
+  }
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "runtime/actor_id.hpp"
+#include "runtime/failure.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// One row: who holds a name now, and at which node.
+struct DirectoryEntry {
+  ActorId actor;
+  std::string endpoint;  ///< the node's transport endpoint
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(actor, endpoint);
+  }
+};
+
+/// Actor name -> where it lives now, which incarnation. Every node holds a copy; whoever places actors announces changes.
+///
+/// Thread-safety: all methods from any thread.
+/// Ownership:     owns its rows.
+/// Errors:        lookups return nothing for names that are not there.
+/// Restart:       refilled by announcements.
+///
+/// DI-1  An announcement of an older incarnation never replaces a newer one, and never revives a dead one.
+/// DI-2  is_stale() is true for exactly the incarnations older than the newest announced or buried one, and for that one once buried.
+class Directory {
+ public:
+  /// @threadsafe  False when the row is older than what is known (and ignored).
+  bool announce(const DirectoryEntry& entry);
+  /// @threadsafe  The incarnation is dead; its row disappears.
+  void bury(const ActorId& actor);
+  /// @threadsafe
+  [[nodiscard]] std::optional<DirectoryEntry> find(std::uint64_t name) const;
+  /// @threadsafe
+  [[nodiscard]] bool is_stale(std::uint64_t name, std::uint32_t incarnation) const;
+  /// @threadsafe
+  [[nodiscard]] std::vector<DirectoryEntry> all() const;
+  /// @threadsafe  Actors that live at `endpoint`.
+  [[nodiscard]] std::vector<ActorId> living_at(const std::string& endpoint) const;
+
+ private:
+  struct Row {
+    std::optional<DirectoryEntry> live;
+    std::uint32_t newest = 0;  // highest incarnation ever announced or buried
+    std::uint32_t buried = 0;  // highest incarnation known dead
+  };
+  mutable std::mutex mutex_;
+  std::unordered_map<std::uint64_t, Row> rows_;  // guarded by mutex_
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "runtime/actor_id.hpp"
+#include "runtime/failure.hpp"
+#include "runtime/message/span_archive.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Where the one who places a job's actors (the head) and the one who drives the job (the trainer) meet: they know each
+/// other's messages, not each other.
+namespace troupe::runtime {
+
+inline constexpr std::string_view kHeadName = "head";
+
+/// "Done": the answer to requests that have nothing else to say.
+struct Ack {
+  static constexpr std::string_view kName = "runtime.ack";
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
+// ---- to the driver ---------------------------------------------------------------------------------------------------
+
+/// Every actor of the job is up: `actors` are the incarnations to work with.
+struct AllUp {
+  static constexpr std::string_view kName = "driver.all_up";
+  std::vector<ActorId> actors;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(actors);
+  }
+};
+
+/// An actor died and is being started again; AllUp follows when the job is whole.
+struct ActorLost {
+  static constexpr std::string_view kName = "driver.actor_lost";
+  ActorId actor;
+  Failure cause;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(actor, cause);
+  }
+};
+
+/// The head gives up: restarting did not help. `report` is the root-cause block, many lines.
+struct JobFailed {
+  static constexpr std::string_view kName = "driver.job_failed";
+  std::string report;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(report);
+  }
+};
+
+// ---- to the head -----------------------------------------------------------------------------------------------------
+
+/// Somebody wants an actor's process killed: a person at the console, or a fault on purpose (request; answered with Ack).
+struct KillActor {
+  static constexpr std::string_view kName = "head.kill_actor";
+  std::string name;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(name);
+  }
+};
+
+/// A line for events.jsonl from another actor: `fields` is a JSON object as text.
+struct RecordEvent {
+  static constexpr std::string_view kName = "head.record_event";
+  std::string event;
+  std::string fields;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(event, fields);
+  }
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "runtime/message/payload.hpp"
+#include "runtime/result.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// What a message is for the runtime. Values are part of the wire format.
+enum class EnvelopeKind : std::uint8_t {
+  message = 1,
+  request = 2,
+  reply = 3,
+  failure = 4,  ///< a reply that is a Failure
+  watch = 5,
+  unwatch = 6,
+  down = 7,     ///< ActorDown for a watcher
+  hello = 8,    ///< first on a link: who is calling, from which endpoint
+  credit = 9,   ///< the receiver gives back credit
+  bye = 10,     ///< orderly end of a link
+};
+
+/// What an actor is doing, as the envelope, the snapshot and the console name it. Values are part of the wire format.
+enum class Phase : std::uint8_t {
+  none = 0,
+  idle = 1,
+  forward = 2,
+  backward = 3,
+  reduce = 4,
+  vote = 5,
+  optimizer = 6,
+  checkpoint = 7,
+  evaluate = 8,
+  load = 9,
+};
+
+[[nodiscard]] std::string_view to_string(Phase phase);
+[[nodiscard]] Result<Phase> parse_phase(std::string_view text);
+
+/// The fixed part of every message: 96 bytes, little-endian, layout in runtime/README.md.
+///
+/// EN-1  encode_header() then decode_header() gives the same header, for every field.
+/// EN-2  decode_header() refuses every other size, magic, version or kind with a Failure; it never throws.
+struct Header {
+  EnvelopeKind kind = EnvelopeKind::message;
+  Phase phase = Phase::none;
+  std::uint64_t job = 0;                   ///< hash of the run's id; 0 outside a job
+  std::uint32_t term = 0;                  ///< of the head
+  std::uint32_t epoch = 0;                 ///< of the membership
+  std::uint64_t sender = 0;                ///< name_hash of the sending actor; 0 = the node itself
+  std::uint64_t receiver = 0;              ///< name_hash of the receiving actor; 0 = the node itself
+  std::uint32_t sender_incarnation = 0;
+  std::uint32_t receiver_incarnation = 0;  ///< 0 = whoever holds the name
+  std::uint64_t sequence = 0;              ///< per (sender node, receiver node) link, from 1
+  std::uint64_t acknowledged = 0;          ///< highest sequence received on the way back
+  std::uint32_t step = 0;
+  std::uint32_t micro_batch = 0;
+  std::uint64_t cause = 0;                 ///< id of the message whose handling sent this one
+  std::uint64_t correlation = 0;           ///< ties a reply to its request; 0 = none
+  std::uint32_t body_bytes = 0;
+  std::uint16_t payload_count = 0;
+
+  bool operator==(const Header&) const = default;
+};
+
+inline constexpr std::size_t kHeaderBytes = 96;
+inline constexpr std::size_t kMaxBodyBytes = 64 * 1024;
+inline constexpr std::size_t kMaxPayloads = 64;
+inline constexpr std::size_t kMaxNameBytes = 200;
+
+using HeaderBytes = std::array<std::byte, kHeaderBytes>;
+
+[[nodiscard]] HeaderBytes encode_header(const Header& header);
+[[nodiscard]] Result<Header> decode_header(std::span<const std::byte> bytes);
+
+/// One message on its way: header, the message's name, its cereal body, and bulk payloads by reference.
+///
+/// Thread-safety: a plain value; one thread at a time.
+/// Ownership:     owns name and body, shares payloads; `ticket` gives the link's credit back when the last copy goes.
+/// Errors:        none.
+/// Restart:       those waiting in a mailbox are lost with the actor; requests among them are answered by a failure.
+struct Envelope {
+  Header header;
+  std::string message;        ///< kName of the message type, e.g. "stage.forward"
+  std::string sender_name;    ///< for people: logs, console, dead letters
+  std::string body;
+  std::vector<Payload> payloads;
+  std::string from_endpoint;      ///< where the sender's node listens; set by the receiving transport, empty = local
+  std::shared_ptr<void> ticket;   ///< credit of the link, given back on destruction; empty for local messages
+
+  [[nodiscard]] std::size_t bytes() const;
+};
+
+}  // namespace troupe::runtime

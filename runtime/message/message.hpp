@@ -1,0 +1,60 @@
+#pragma once
+
+#include "runtime/message/envelope.hpp"
+#include "runtime/message/span_archive.hpp"
+
+#include <concepts>
+#include <string_view>
+
+namespace troupe::runtime {
+
+/// A message is a plain struct with a name and a cereal serialize() right under its fields, declared in the header of
+/// the actor that accepts it:
+///
+///     struct Greet {
+///       static constexpr std::string_view kName = "hello.greet";
+///       std::string who;
+///       template <class Archive> void serialize(Archive& archive) { archive(who); }
+///     };
+///
+/// Fields named step, micro_batch and epoch are copied into the envelope's header. Payload fields travel beside the body.
+template <class M>
+concept Message = std::default_initializable<M> && requires {
+  { M::kName } -> std::convertible_to<std::string_view>;
+};
+
+/// Writes `message` into an envelope: name, body, payloads and the identity fields it has.
+/// Throws std::length_error when the body passes kMaxBodyBytes (bulk data belongs in a Payload).
+template <Message M>
+[[nodiscard]] Envelope encode_message(const M& message) {
+  Envelope envelope;
+  envelope.message = M::kName;
+  SpanWriter writer(envelope.body, envelope.payloads);
+  writer(const_cast<M&>(message));  // serialize() is one function for both directions; writing changes nothing
+  writer.finish();
+  if constexpr (requires { message.step; }) envelope.header.step = static_cast<std::uint32_t>(message.step);
+  if constexpr (requires { message.micro_batch; })
+    envelope.header.micro_batch = static_cast<std::uint32_t>(message.micro_batch);
+  if constexpr (requires { message.epoch; }) envelope.header.epoch = static_cast<std::uint32_t>(message.epoch);
+  envelope.header.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
+  envelope.header.payload_count = static_cast<std::uint16_t>(envelope.payloads.size());
+  return envelope;
+}
+
+/// Reads a message of type M, or says why the bytes are not one (name, truncation, trailing bytes, a length beyond
+/// what is there). Never throws, never allocates more than the bytes at hand justify.
+template <Message M>
+[[nodiscard]] Result<M> decode_message(const Envelope& envelope) {
+  if (envelope.message != M::kName) {
+    return Failure{FailureKind::unknown, "expected message " + std::string(M::kName) + ", got " + envelope.message};
+  }
+  M message{};
+  SpanReader reader(envelope.body, envelope.payloads);
+  reader(message);
+  if (!reader.finish()) {
+    return Failure{FailureKind::unknown, std::string(M::kName) + ": " + reader.error()};
+  }
+  return message;
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// Bulk bytes that travel beside a message's body (a tensor, a file chunk), shared by reference and never changed.
+///
+/// Thread-safety: immutable after construction; handles may be copied between threads.
+/// Ownership:     shares the bytes with every copy; `owner` keeps them alive (a buffer, a tensor, a shared-memory block).
+/// Errors:        none.
+/// Restart:       gone with the process; blocks in shared memory are reclaimed by their arena.
+class Payload {
+ public:
+  Payload() = default;
+  /// Borrows `bytes` for as long as `owner` lives.
+  Payload(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
+      : owner_(std::move(owner)), bytes_(bytes) {}
+
+  /// A private copy of `bytes`, 64-byte aligned.
+  [[nodiscard]] static Payload copy_of(std::span<const std::byte> bytes) {
+    constexpr std::size_t kAlignment = 64;
+    auto storage = std::make_shared<std::vector<std::byte>>(bytes.size() + kAlignment);
+    void* aligned = storage->data();
+    std::size_t space = storage->size();
+    std::align(kAlignment, bytes.size(), aligned, space);
+    if (!bytes.empty()) std::memcpy(aligned, bytes.data(), bytes.size());
+    return {storage, {static_cast<const std::byte*>(aligned), bytes.size()}};
+  }
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] const std::byte* data() const { return bytes_.data(); }
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,64 @@
+#include "runtime/message/span_archive.hpp"
+
+#include "runtime/message/envelope.hpp"
+
+#include <stdexcept>
+
+namespace troupe::runtime {
+
+SpanWriter::SpanWriter(std::string& body, std::vector<Payload>& payloads)
+    : OutputArchive(this), body_(body), payloads_(payloads) {}
+
+void SpanWriter::write_payload(const Payload& payload) { payloads_.push_back(payload); }
+
+void SpanWriter::finish() const {
+  if (body_.size() > kMaxBodyBytes) {
+    throw std::length_error("message body of " + std::to_string(body_.size()) + " bytes, at most " +
+                            std::to_string(kMaxBodyBytes) + " are allowed: put bulk data into a Payload");
+  }
+  if (payloads_.size() > kMaxPayloads) {
+    throw std::length_error("message with " + std::to_string(payloads_.size()) + " payloads, at most " +
+                            std::to_string(kMaxPayloads) + " are allowed");
+  }
+}
+
+SpanReader::SpanReader(std::string_view body, std::span<const Payload> payloads)
+    : InputArchive(this), body_(body), payloads_(payloads) {}
+
+void SpanReader::fail(std::string_view what) {
+  if (error_.empty()) error_ = std::string(what) + " at byte " + std::to_string(at_) + " of " + std::to_string(body_.size());
+}
+
+void SpanReader::read(void* data, std::size_t size) {
+  if (error_.empty() && size <= body_.size() - at_) {
+    if (size > 0) std::memcpy(data, body_.data() + at_, size);
+    at_ += size;
+    return;
+  }
+  fail("truncated: " + std::to_string(size) + " bytes wanted");
+  if (size > 0) std::memset(data, 0, size);
+}
+
+std::uint64_t SpanReader::read_size() {
+  std::uint32_t size = 0;
+  read(&size, sizeof size);
+  if (size > body_.size() - at_) {
+    fail("a container of " + std::to_string(size) + " elements cannot fit");
+    return 0;
+  }
+  return error_.empty() ? size : 0;
+}
+
+Payload SpanReader::read_payload() {
+  if (next_payload_ < payloads_.size()) return payloads_[next_payload_++];
+  fail("a payload is missing");
+  return {};
+}
+
+bool SpanReader::finish() {
+  if (error_.empty() && at_ != body_.size()) fail(std::to_string(body_.size() - at_) + " bytes left over");
+  if (error_.empty() && next_payload_ != payloads_.size()) fail("payloads left over");
+  return error_.empty();
+}
+
+}  // namespace troupe::runtime

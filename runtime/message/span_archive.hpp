@@ -1,0 +1,123 @@
+#pragma once
+
+#include "runtime/message/payload.hpp"
+
+#include <cereal/cereal.hpp>
+#include <cereal/types/array.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/optional.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/utility.hpp>
+#include <cereal/types/vector.hpp>
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// Output archive of a message body: little-endian, sizes as u32, payloads moved to a list beside the body.
+///
+/// Thread-safety: single owner thread.
+/// Ownership:     borrows the body and the payload list it fills.
+/// Errors:        finish() throws std::length_error when the body is larger than kMaxBodyBytes.
+/// Restart:       lives for one call.
+class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
+ public:
+  SpanWriter(std::string& body, std::vector<Payload>& payloads);
+
+  void write(const void* data, std::size_t size) { body_.append(static_cast<const char*>(data), size); }
+  void write_payload(const Payload& payload);
+  void finish() const;
+
+ private:
+  std::string& body_;
+  std::vector<Payload>& payloads_;
+};
+
+/// Input archive that trusts nothing: every size is checked against the bytes left before anything is allocated; after
+/// the first error all reads give zeros and zero sizes, and finish() is false.
+///
+/// Thread-safety: single owner thread.
+/// Ownership:     borrows the body and the payloads; both outlive it.
+/// Errors:        error() says what was wrong and at which byte; never throws.
+/// Restart:       lives for one call.
+///
+/// SA-1  Whatever the bytes, reading ends, allocates at most 16 times the body's size, and reads nothing outside it.
+/// SA-2  Bytes left over after the last field are an error.
+/// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
+class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
+ public:
+  SpanReader(std::string_view body, std::span<const Payload> payloads);
+
+  void read(void* data, std::size_t size);
+  /// The size of a container whose elements take at least one byte each; 0 and an error when more than is left.
+  [[nodiscard]] std::uint64_t read_size();
+  [[nodiscard]] Payload read_payload();
+
+  /// True when everything was read and nothing is left over.
+  [[nodiscard]] bool finish();
+  [[nodiscard]] const std::string& error() const { return error_; }
+
+ private:
+  void fail(std::string_view what);
+
+  std::string_view body_;
+  std::span<const Payload> payloads_;
+  std::size_t at_ = 0;
+  std::size_t next_payload_ = 0;
+  std::string error_;
+};
+
+// How cereal's building blocks map onto the two archives.
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) {
+  archive.write(&value, sizeof value);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::uint8_t byte = 0;  // any other byte value in a bool would be undefined behaviour
+    archive.read(&byte, 1);
+    value = byte != 0;
+  } else {
+    archive.read(&value, sizeof value);
+  }
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::NameValuePair<T>& pair) {
+  archive(pair.value);
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::NameValuePair<T>& pair) {
+  archive(pair.value);
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::SizeTag<T>& tag) {
+  const auto size = static_cast<std::uint32_t>(tag.size);
+  archive.write(&size, sizeof size);
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::SizeTag<T>& tag) {
+  tag.size = static_cast<std::remove_reference_t<T>>(archive.read_size());
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const cereal::BinaryData<T>& data) {
+  archive.write(data.data, static_cast<std::size_t>(data.size));
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::BinaryData<T>& data) {
+  archive.read(data.data, static_cast<std::size_t>(data.size));
+}
+inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payload) { archive.write_payload(payload); }
+inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) { payload = archive.read_payload(); }
+
+}  // namespace troupe::runtime
+
+CEREAL_SETUP_ARCHIVE_TRAITS(troupe::runtime::SpanReader, troupe::runtime::SpanWriter)

@@ -1,0 +1,78 @@
+#include "runtime/node.hpp"
+
+#include "runtime/node_core.hpp"
+
+#include <future>
+#include <utility>
+
+namespace troupe::runtime {
+
+NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport) {
+  return {std::make_unique<SteadyClock>(), make_threaded_dispatcher(workers), make_threaded_timers(), std::move(transport)};
+}
+
+Node::Node(NodeOptions options, NodeParts parts)
+    : core_(std::make_unique<NodeCore>(*this, std::move(options), std::move(parts))) {}
+
+Node::~Node() = default;
+
+Result<Done> Node::start() { return core_->start(); }
+
+Result<ActorId> Node::spawn_later(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options) {
+  const Result<std::shared_ptr<ActorCell>> cell = core_->make_cell(std::move(name), std::move(actor), options);
+  if (!cell) return cell.failure();
+  (*cell)->start([](const Result<Done>&) {});
+  return (*cell)->id();
+}
+
+Result<ActorId> Node::spawn(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options) {
+  const Result<std::shared_ptr<ActorCell>> cell = core_->make_cell(std::move(name), std::move(actor), options);
+  if (!cell) return cell.failure();
+  const auto started = std::make_shared<std::promise<Result<Done>>>();  // shared with a start that comes too late
+  std::future<Result<Done>> outcome = started->get_future();
+  (*cell)->start([started](Result<Done> result) { started->set_value(std::move(result)); });
+  if (outcome.wait_for(options.deadline) != std::future_status::ready) {
+    (*cell)->ask_to_stop([] {});
+    return Failure{FailureKind::disconnected, (*cell)->id().describe() + " did not start within its deadline"};
+  }
+  const Result<Done> result = outcome.get();
+  if (!result) return result.failure().within((*cell)->id().describe());
+  return (*cell)->id();
+}
+
+Result<Done> Node::stop(std::string_view name, Duration deadline) {
+  const std::shared_ptr<ActorCell> cell = core_->find_cell(name_hash(name));
+  if (!cell) return Failure{FailureKind::unknown, "no actor named " + std::string(name)};
+  const auto stopped = std::make_shared<std::promise<void>>();  // shared with a stop that comes too late
+  std::future<void> outcome = stopped->get_future();
+  cell->ask_to_stop([stopped] { stopped->set_value(); });
+  if (outcome.wait_for(deadline) == std::future_status::ready) return Done{};
+  return Failure{FailureKind::disconnected, cell->id().describe() + " is still busy after its deadline"};
+}
+
+Directory& Node::directory() { return core_->directory; }
+const std::string& Node::endpoint() const { return core_->parts.transport->endpoint(); }
+TimePoint Node::now() const { return core_->parts.clock->now(); }
+const NodeOptions& Node::options() const { return core_->options; }
+void Node::announce(const DirectoryEntry& entry) { core_->directory.announce(entry); }
+void Node::declare_down(const ActorId& actor, const Failure& cause) { core_->declare_down(actor, cause); }
+std::vector<Snapshot> Node::snapshots() const { return core_->snapshots(); }
+TransportCounters Node::transport_counters() const { return core_->parts.transport->counters(); }
+void Node::shutdown(Duration deadline) { core_->shutdown(deadline); }
+
+Result<Done> Node::send_envelope(const ActorId& to, Envelope envelope) {
+  envelope.sender_name = core_->options.name;
+  envelope.header.cause = core_->next_id();
+  return core_->route(to, std::move(envelope));
+}
+
+Result<Envelope> Node::ask_envelope(const ActorId& to, Envelope envelope, Duration deadline) {
+  envelope.sender_name = core_->options.name;
+  const auto answered = std::make_shared<std::promise<Result<Envelope>>>();  // shared with an answer that comes too late
+  std::future<Result<Envelope>> outcome = answered->get_future();
+  core_->ask(to, std::move(envelope), deadline,
+             [answered](Result<Envelope> answer) { answered->set_value(std::move(answer)); });
+  return outcome.get();  // the deadline's timer completes it at the latest
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,116 @@
+#pragma once
+
+#include "runtime/actor.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/context.hpp"
+#include "runtime/directory.hpp"
+#include "runtime/dispatcher.hpp"
+#include "runtime/observe/snapshot.hpp"
+#include "runtime/result.hpp"
+#include "runtime/transport/transport.hpp"
+#include "runtime/watch.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::runtime {
+
+class NodeCore;
+
+struct NodeOptions {
+  std::string name = "node";
+  std::uint64_t job = 0;                 ///< messages of another job are refused and counted
+  std::uint32_t term = 0;
+  int workers = 1;
+  std::size_t mailbox_capacity = 8192;   ///< envelopes an actor may have waiting; beyond it send() says overloaded
+  std::filesystem::path status_directory;  ///< where status pages go; empty = none
+};
+
+/// The machinery a node is made of; tests pass their own.
+struct NodeParts {
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<Timers> timers;
+  std::unique_ptr<Transport> transport;
+};
+
+/// Steady clock, threads, timers on a thread, and the given transport.
+[[nodiscard]] NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport);
+
+struct SpawnOptions {
+  std::uint32_t incarnation = 1;
+  Placement placement = Placement::shared;
+  Duration deadline = std::chrono::seconds(30);
+};
+
+/// One process's share of the actor system: owns transport, dispatcher and cells; routes envelopes.
+///
+/// Thread-safety: all public methods from any thread, except that spawn(), stop() and request() must not be called from a turn of an actor (they wait).
+/// Ownership:     owns its parts and its actors.
+/// Errors:        values; never throws for what the outside world does.
+/// Restart:       a new process is a new node; nothing survives.
+///
+/// ND-1  spawn() returns after on_start() has returned, or a Failure with its text; stop() returns when the actor is gone.
+/// ND-2  An envelope for, or from, an incarnation known to be dead is refused, counted as stale, and handled by nobody.
+/// ND-3  Every watcher of an actor gets exactly one ActorDown for it, with the first cause that became known.
+/// ND-4  When an actor or a node is declared dead, every request pending on it fails at once with that cause.
+/// ND-5  shutdown() ends within its deadline whatever the actors do, except one that never returns from a turn.
+class Node {
+ public:
+  Node(NodeOptions options, NodeParts parts);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Starts the transport; before it nothing can be spawned.
+  Result<Done> start();
+
+  Result<ActorId> spawn(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options = {});
+  /// The same without waiting for on_start(): a failure there shows as ActorDown and in the snapshot.
+  Result<ActorId> spawn_later(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options = {});
+  /// Orderly stop of a local actor.
+  Result<Done> stop(std::string_view name, Duration deadline);
+
+  [[nodiscard]] Directory& directory();
+  [[nodiscard]] const std::string& endpoint() const;
+  [[nodiscard]] TimePoint now() const;
+  [[nodiscard]] const NodeOptions& options() const;
+
+  /// An actor elsewhere was placed: remember it.
+  void announce(const DirectoryEntry& entry);
+  /// An actor is known dead (pidfd, head's verdict): bury it, tell its watchers, fail what waits for it.
+  void declare_down(const ActorId& actor, const Failure& cause);
+
+  /// Sends from outside any actor (a main function, a test).
+  template <Message M>
+  Result<Done> send(std::string_view to, const M& message) {
+    return send_envelope(ActorId{std::string(to), 0}, encode_message(message));
+  }
+  /// Asks from outside any actor and waits: a reply or a Failure, never silence.
+  template <Message Reply, Message M>
+  Result<Reply> request(std::string_view to, const M& message, Duration deadline) {
+    Result<Envelope> answer = ask_envelope(ActorId{std::string(to), 0}, encode_message(message), deadline);
+    if (!answer) return answer.failure();
+    return decode_message<Reply>(*answer);
+  }
+
+  /// Live actors, and the last snapshot of each dead one (at most 256 of them).
+  [[nodiscard]] std::vector<Snapshot> snapshots() const;
+  [[nodiscard]] TransportCounters transport_counters() const;
+
+  /// Stops actors, then the transport, then the threads.
+  void shutdown(Duration deadline);
+
+ private:
+  friend class Context;
+
+  Result<Done> send_envelope(const ActorId& to, Envelope envelope);
+  Result<Envelope> ask_envelope(const ActorId& to, Envelope envelope, Duration deadline);
+
+  std::unique_ptr<NodeCore> core_;
+};
+
+}  // namespace troupe::runtime

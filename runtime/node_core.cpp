@@ -1,0 +1,132 @@
+#include "runtime/node_core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <condition_variable>
+#include <utility>
+
+namespace troupe::runtime {
+namespace {
+
+constexpr std::size_t kDeadKept = 256;
+
+}  // namespace
+
+NodeCore::NodeCore(Node& node, NodeOptions node_options, NodeParts node_parts)
+    : options(std::move(node_options)), parts(std::move(node_parts)), node_(node) {}
+
+NodeCore::~NodeCore() { shutdown(std::chrono::seconds(2)); }
+
+Result<Done> NodeCore::start() { return parts.transport->start(*this); }
+
+Result<std::shared_ptr<ActorCell>> NodeCore::make_cell(std::string name, std::unique_ptr<Actor> actor,
+                                                       const SpawnOptions& spawn) {
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return Failure{FailureKind::unknown, "an actor's name has 1 to " + std::to_string(kMaxNameBytes) + " letters"};
+  }
+  ActorCell::Parts cell_parts;
+  cell_parts.id = {std::move(name), spawn.incarnation};
+  cell_parts.actor = std::move(actor);
+  cell_parts.mailbox_capacity = options.mailbox_capacity;
+  if (!options.status_directory.empty()) {
+    Result<std::unique_ptr<StatusPage>> page = StatusPage::open(options.status_directory, cell_parts.id);
+    if (!page) return page.failure();
+    cell_parts.page = std::move(page).value();
+  }
+  cell_parts.strand = parts.dispatcher->make_strand(spawn.placement);
+  const ActorId id = cell_parts.id;
+  const std::lock_guard lock(mutex_);
+  if (over_) return Failure{FailureKind::disconnected, "node " + options.name + " is shutting down"};
+  const std::uint64_t key = name_hash(id.name);
+  if (cells_.contains(key)) {
+    return Failure{FailureKind::unknown, "there is already an actor named " + id.name + " on node " + options.name};
+  }
+  if (!directory.announce({id, parts.transport->endpoint()})) {
+    return Failure{FailureKind::unknown, "incarnation " + id.describe() + " is older than one already known"};
+  }
+  auto cell = std::make_shared<ActorCell>(node_, *this, std::move(cell_parts));
+  cells_.emplace(key, cell);
+  return cell;
+}
+
+std::shared_ptr<ActorCell> NodeCore::find_cell(std::uint64_t name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = cells_.find(name);
+  return found == cells_.end() ? nullptr : found->second;
+}
+
+void NodeCore::shutdown(Duration deadline) {
+  std::vector<std::shared_ptr<ActorCell>> cells;
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_.exchange(true)) return;
+    for (const auto& [key, cell] : cells_) cells.push_back(cell);
+  }
+  struct Countdown {
+    std::mutex mutex;
+    std::condition_variable done;
+    std::size_t left = 0;
+  };
+  const auto countdown = std::make_shared<Countdown>();  // shared with cells that stop after the deadline
+  countdown->left = cells.size();
+  for (const auto& cell : cells) {
+    cell->ask_to_stop([countdown] {
+      const std::lock_guard lock(countdown->mutex);
+      --countdown->left;
+      countdown->done.notify_all();
+    });
+  }
+  {
+    std::unique_lock lock(countdown->mutex);
+    countdown->done.wait_for(lock, deadline, [&countdown] { return countdown->left == 0; });
+  }
+  pending_.fail_all({FailureKind::disconnected, "node " + options.name + " is shutting down"});
+  parts.transport->stop(deadline);
+  parts.timers->stop();
+  parts.dispatcher->stop();
+}
+
+std::vector<Snapshot> NodeCore::snapshots() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Snapshot> all(dead_.begin(), dead_.end());
+  for (const auto& [key, cell] : cells_) all.push_back(cell->snapshot());
+  return all;
+}
+
+void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
+  const ActorId id = cell.id();
+  directory.bury(id);
+  watches_.remove_watcher(name_hash(id.name));
+  std::shared_ptr<ActorCell> last;  // released outside the lock: its destructor runs the actor's
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = cells_.find(name_hash(id.name));
+    if (found != cells_.end() && found->second.get() == &cell) {
+      dead_.push_back(cell.snapshot());
+      if (dead_.size() > kDeadKept) dead_.pop_front();
+      last = std::move(found->second);
+      cells_.erase(found);
+    }
+  }
+  pending_.fail_target(name_hash(id.name), id.incarnation, cause.within(id.describe()));
+  tell_watchers(id, cause);
+}
+
+void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
+  directory.bury(actor);
+  pending_.fail_target(name_hash(actor.name), actor.incarnation, {FailureKind::disconnected, actor.describe() + ": " + cause.text});
+  tell_watchers(actor, cause);
+}
+
+void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
+  const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
+  pending_.fail_endpoint(endpoint, cause);
+  for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
+}
+
+void NodeCore::log_dead_letter(const Envelope& envelope, const Failure& why) const {
+  spdlog::debug("event=dead_letter node={} message={} sender={} cause=\"{}\"", options.name, envelope.message,
+                envelope.sender_name, why.text);
+}
+
+}  // namespace troupe::runtime

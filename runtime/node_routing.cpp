@@ -1,0 +1,250 @@
+#include "runtime/node_core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace troupe::runtime {
+namespace {
+
+/// A Failure as the body of a failure envelope.
+struct FailureBody {
+  static constexpr std::string_view kName = "runtime.failure";
+  Failure failure;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(failure);
+  }
+};
+
+/// What a watch or unwatch envelope says.
+struct WatchBody {
+  static constexpr std::string_view kName = "runtime.watch";
+  ActorId target;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(target);
+  }
+};
+
+Failure no_such_actor(const std::string& name) { return {FailureKind::unknown, "no actor named " + name}; }
+
+}  // namespace
+
+Envelope NodeCore::failure_envelope(const Failure& failure) {
+  constexpr std::size_t kLongest = 8 * 1024;  // a failure must always fit into a body
+  Envelope envelope = encode_message(FailureBody{{failure.kind, failure.text.substr(0, kLongest)}});
+  envelope.header.kind = EnvelopeKind::failure;
+  return envelope;
+}
+
+Failure NodeCore::failure_of(const Envelope& envelope) {
+  const Result<FailureBody> body = decode_message<FailureBody>(envelope);
+  return body ? body->failure : body.failure();
+}
+
+ReplyTo NodeCore::asker_of(const Envelope& request) {
+  return {request.from_endpoint, request.header.correlation, request.header.sender, request.header.sender_incarnation};
+}
+
+// ---- outward -------------------------------------------------------------------------------------------------------
+
+Result<Done> NodeCore::deliver_local(ActorCell& cell, Envelope& envelope) {
+  const std::uint32_t wanted = envelope.header.receiver_incarnation;
+  if (wanted != 0 && wanted != cell.id().incarnation) {
+    cell.count_stale();
+    return Failure{FailureKind::disconnected, "incarnation " + std::to_string(wanted) + " of " + cell.id().name +
+                                                  " is not the living one (" + cell.id().describe() + ")"};
+  }
+  switch (cell.deliver(envelope)) {
+    case PushResult::queued: return Done{};
+    case PushResult::full:
+      return Failure{FailureKind::overloaded, "the mailbox of " + cell.id().describe() + " is full"};
+    case PushResult::closed: return Failure{FailureKind::disconnected, cell.id().describe() + " is down"};
+  }
+  return Failure{FailureKind::unknown, "unknown push result"};
+}
+
+Result<Done> NodeCore::route(const ActorId& to, Envelope envelope) {
+  envelope.header.receiver = name_hash(to.name);
+  envelope.header.receiver_incarnation = to.incarnation;
+  envelope.header.job = options.job;
+  envelope.header.term = options.term;
+  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver)) return deliver_local(*cell, envelope);
+  const std::optional<DirectoryEntry> entry = directory.find(envelope.header.receiver);
+  if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
+  if (to.incarnation != 0 && directory.is_stale(envelope.header.receiver, to.incarnation)) {
+    return Failure{FailureKind::disconnected, to.describe() + " is dead"};
+  }
+  return parts.transport->send(entry->endpoint, std::move(envelope));
+}
+
+std::uint64_t NodeCore::ask(const ActorId& to, Envelope envelope, Duration deadline,
+                            PendingRequests::Completion complete) {
+  PendingRequests::Request request;
+  request.target = name_hash(to.name);
+  request.target_incarnation = to.incarnation;
+  if (const std::shared_ptr<ActorCell> cell = find_cell(request.target)) {
+    if (to.incarnation == 0) request.target_incarnation = cell->id().incarnation;
+  } else if (const std::optional<DirectoryEntry> entry = directory.find(request.target)) {
+    request.endpoint = entry->endpoint;
+    if (to.incarnation == 0) request.target_incarnation = entry->actor.incarnation;
+  }
+  // Atomic: the answer may come on another thread before the timer's id is known; then the timer finds nothing to do.
+  const auto timer = std::make_shared<std::atomic<std::uint64_t>>(0);
+  request.complete = [this, timer, complete = std::move(complete)](Result<Envelope> outcome) {
+    parts.timers->cancel(timer->load());
+    complete(std::move(outcome));
+  };
+  const std::string asked = envelope.message;
+  const std::uint64_t correlation = pending_.add(std::move(request));
+  envelope.header.kind = EnvelopeKind::request;
+  envelope.header.correlation = correlation;
+  timer->store(parts.timers->run_at(parts.clock->now() + deadline, [this, correlation, to, asked, deadline] {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
+    pending_.complete(correlation, Failure{FailureKind::disconnected, "no answer to " + asked + " from " + to.name +
+                                                                          " within " + std::to_string(milliseconds) + " ms"});
+  }));
+  const Result<Done> sent = route(to, std::move(envelope));
+  if (!sent) pending_.complete(correlation, sent.failure().within("cannot ask " + to.name));
+  return correlation;
+}
+
+Result<Done> NodeCore::answer(const ReplyTo& asker, Envelope envelope) {
+  if (asker.correlation == 0) return Failure{FailureKind::unknown, "nobody asked"};
+  if (envelope.header.kind != EnvelopeKind::failure) envelope.header.kind = EnvelopeKind::reply;
+  envelope.header.correlation = asker.correlation;
+  envelope.header.receiver = asker.asker;
+  envelope.header.receiver_incarnation = asker.asker_incarnation;
+  envelope.header.job = options.job;
+  envelope.header.term = options.term;
+  if (!asker.endpoint.empty()) return parts.transport->send(asker.endpoint, std::move(envelope));
+  const bool failed = envelope.header.kind == EnvelopeKind::failure;
+  const std::uint64_t correlation = envelope.header.correlation;
+  const bool waited = failed ? pending_.complete(correlation, failure_of(envelope))
+                             : pending_.complete(correlation, std::move(envelope));
+  if (!waited) return Failure{FailureKind::disconnected, "the asker does not wait any more"};
+  return Done{};
+}
+
+void NodeCore::answer_failure(const Envelope& request, const Failure& why) {
+  (void)answer(asker_of(request), failure_envelope(why));  // an asker that is gone needs no answer
+}
+
+// ---- watching ------------------------------------------------------------------------------------------------------
+
+void NodeCore::watch(const ActorId& target, const ActorId& watcher) {
+  const std::uint64_t key = name_hash(target.name);
+  const Watcher row{name_hash(watcher.name), watcher.incarnation, ""};
+  watches_.add(target, row);
+  if (const std::shared_ptr<ActorCell> cell = find_cell(key)) {
+    if (target.incarnation != 0 && target.incarnation < cell->id().incarnation) {
+      tell_watchers(target, {FailureKind::disconnected, target.describe() + " is dead"});
+    }
+    return;
+  }
+  const std::optional<DirectoryEntry> entry = directory.find(key);
+  const bool stale = target.incarnation != 0 && directory.is_stale(key, target.incarnation);
+  if (!entry || stale || entry->endpoint == parts.transport->endpoint()) {
+    return tell_watchers(target, stale ? Failure{FailureKind::disconnected, target.describe() + " is dead"}
+                                       : no_such_actor(target.name));
+  }
+  Envelope envelope = encode_message(WatchBody{target});
+  envelope.header.kind = EnvelopeKind::watch;
+  envelope.header.sender = row.name;
+  envelope.header.sender_incarnation = row.incarnation;
+  const Result<Done> sent = route(target, std::move(envelope));
+  if (!sent) tell_watchers(target, sent.failure());
+}
+
+void NodeCore::unwatch(const ActorId& target, const ActorId& watcher) {
+  watches_.remove(name_hash(target.name), {name_hash(watcher.name), watcher.incarnation, ""});
+}
+
+void NodeCore::tell_watchers(const ActorId& actor, const Failure& cause) {
+  // A watch on "whoever holds the name" is on the living one: incarnation 0 names no death of its own.
+  const std::uint32_t incarnation = actor.incarnation;
+  for (const Watcher& watcher : watches_.take(name_hash(actor.name), incarnation)) {
+    Envelope envelope = encode_message(ActorDown{actor, cause});
+    envelope.header.kind = EnvelopeKind::down;
+    envelope.header.receiver = watcher.name;
+    envelope.header.receiver_incarnation = watcher.incarnation;
+    if (!watcher.endpoint.empty()) {
+      (void)parts.transport->send(watcher.endpoint, std::move(envelope));  // a watcher that is gone needs no news
+    } else if (const std::shared_ptr<ActorCell> cell = find_cell(watcher.name)) {
+      (void)deliver_local(*cell, envelope);  // as above
+    }
+  }
+}
+
+void NodeCore::receive_watch(const Envelope& envelope) {
+  const Result<WatchBody> body = decode_message<WatchBody>(envelope);
+  if (!body) return log_dead_letter(envelope, body.failure());
+  const Watcher watcher{envelope.header.sender, envelope.header.sender_incarnation, envelope.from_endpoint};
+  const std::uint64_t key = name_hash(body->target.name);
+  if (envelope.header.kind == EnvelopeKind::unwatch) return watches_.remove(key, watcher);
+  watches_.add(body->target, watcher);
+  const std::shared_ptr<ActorCell> cell = find_cell(key);
+  if (!cell) return tell_watchers(body->target, no_such_actor(body->target.name));
+  if (body->target.incarnation != 0 && body->target.incarnation != cell->id().incarnation) {
+    tell_watchers(body->target, {FailureKind::disconnected, body->target.describe() + " is dead"});
+  }
+}
+
+void NodeCore::receive_down(const Envelope& envelope) {
+  const Result<ActorDown> body = decode_message<ActorDown>(envelope);
+  if (!body) return log_dead_letter(envelope, body.failure());
+  tell_watchers(body->actor, body->cause);
+}
+
+// ---- inward --------------------------------------------------------------------------------------------------------
+
+bool NodeCore::is_acceptable(const Envelope& envelope) {
+  const Header& header = envelope.header;
+  if (header.job != 0 && options.job != 0 && header.job != options.job) {
+    log_dead_letter(envelope, {FailureKind::unknown, "of another job"});
+    return false;
+  }
+  const bool from_dead = header.sender != 0 && header.sender_incarnation != 0 &&
+                         directory.is_stale(header.sender, header.sender_incarnation);
+  if (!from_dead) return true;
+  if (const std::shared_ptr<ActorCell> cell = find_cell(header.receiver)) cell->count_stale();
+  log_dead_letter(envelope, {FailureKind::disconnected, "from a dead incarnation"});
+  return false;
+}
+
+void NodeCore::on_envelope(Envelope envelope) {
+  if (!is_acceptable(envelope)) return;
+  switch (envelope.header.kind) {
+    case EnvelopeKind::message:
+    case EnvelopeKind::request: {
+      const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver);
+      const Result<Done> delivered =
+          cell ? deliver_local(*cell, envelope) : Result<Done>(no_such_actor("for " + envelope.message));
+      if (delivered) return;
+      log_dead_letter(envelope, delivered.failure());
+      if (envelope.header.kind == EnvelopeKind::request) answer_failure(envelope, delivered.failure());
+      return;
+    }
+    case EnvelopeKind::reply: pending_.complete(envelope.header.correlation, std::move(envelope)); return;
+    case EnvelopeKind::failure: pending_.complete(envelope.header.correlation, failure_of(envelope)); return;
+    case EnvelopeKind::watch:
+    case EnvelopeKind::unwatch: receive_watch(envelope); return;
+    case EnvelopeKind::down: receive_down(envelope); return;
+    case EnvelopeKind::hello:
+    case EnvelopeKind::credit:
+    case EnvelopeKind::bye: return;  // the transport's own
+  }
+}
+
+void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
+  log_dead_letter(envelope, why);
+  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) cell->count_dead_letter();
+  if (envelope.header.kind == EnvelopeKind::request) {
+    pending_.complete(envelope.header.correlation, why.within("cannot reach the node of " + envelope.message + "'s receiver"));
+  }
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,183 @@
+#include "runtime/observe/status_page.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace troupe::runtime {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x3153'4554'5055'4F52ULL;  // "ROUPETS1"
+constexpr std::size_t kWords = 256;                         // a page of 2 KiB
+constexpr std::size_t kReadAttempts = 1000;
+
+/// The page is an array of atomic words: a reader in another process may look at any time, and a torn read is seen by the
+/// sequence number (odd = being written).
+struct Page {
+  std::atomic<std::uint64_t> magic;
+  std::atomic<std::uint64_t> sequence;
+  std::atomic<std::uint64_t> words[kWords - 2];
+};
+static_assert(sizeof(Page) == kWords * 8);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "pages are shared between processes");
+
+/// The snapshot without its pointers.
+struct Flat {
+  std::uint64_t handled, stale_rejected, dead_letters;
+  std::int64_t updated_ns, busy_since_ns;
+  std::uint32_t incarnation, queued, step, micro_batch, epoch;
+  std::int32_t process;
+  std::uint8_t status, phase;
+  char name[208];
+  char last_message[96];
+  char failure[1400];
+};
+static_assert(sizeof(Flat) <= sizeof(Page::words));
+
+template <std::size_t N>
+void put_text(char (&field)[N], const std::string& text) {
+  const std::size_t length = std::min(text.size(), N - 1);
+  std::memcpy(field, text.data(), length);
+  field[length] = '\0';
+}
+
+template <std::size_t N>
+std::string get_text(const char (&field)[N]) {
+  return {field, strnlen(field, N)};
+}
+
+Flat flatten(const Snapshot& snapshot) {
+  Flat flat{};
+  flat.handled = snapshot.handled;
+  flat.stale_rejected = snapshot.stale_rejected;
+  flat.dead_letters = snapshot.dead_letters;
+  flat.updated_ns = snapshot.updated_ns;
+  flat.busy_since_ns = snapshot.busy_since_ns;
+  flat.incarnation = snapshot.actor.incarnation;
+  flat.queued = snapshot.queued;
+  flat.step = snapshot.step;
+  flat.micro_batch = snapshot.micro_batch;
+  flat.epoch = snapshot.epoch;
+  flat.process = snapshot.process;
+  flat.status = static_cast<std::uint8_t>(snapshot.status);
+  flat.phase = static_cast<std::uint8_t>(snapshot.phase);
+  put_text(flat.name, snapshot.actor.name);
+  put_text(flat.last_message, snapshot.last_message);
+  put_text(flat.failure, snapshot.failure);
+  return flat;
+}
+
+std::optional<Snapshot> unflatten(const Flat& flat) {
+  const bool known = flat.status >= 1 && flat.status <= static_cast<std::uint8_t>(ActorStatus::failed) &&
+                     flat.phase <= static_cast<std::uint8_t>(Phase::load);
+  if (!known) return std::nullopt;
+  Snapshot snapshot;
+  snapshot.actor = {get_text(flat.name), flat.incarnation};
+  snapshot.status = static_cast<ActorStatus>(flat.status);
+  snapshot.process = flat.process;
+  snapshot.queued = flat.queued;
+  snapshot.handled = flat.handled;
+  snapshot.stale_rejected = flat.stale_rejected;
+  snapshot.dead_letters = flat.dead_letters;
+  snapshot.phase = static_cast<Phase>(flat.phase);
+  snapshot.step = flat.step;
+  snapshot.micro_batch = flat.micro_batch;
+  snapshot.epoch = flat.epoch;
+  snapshot.updated_ns = flat.updated_ns;
+  snapshot.busy_since_ns = flat.busy_since_ns;
+  snapshot.last_message = get_text(flat.last_message);
+  snapshot.failure = get_text(flat.failure);
+  return snapshot;
+}
+
+std::optional<Snapshot> read_page(const Page& page) {
+  if (page.magic.load() != kMagic) return std::nullopt;
+  for (std::size_t attempt = 0; attempt < kReadAttempts; ++attempt) {
+    const std::uint64_t before = page.sequence.load(std::memory_order_acquire);
+    if (before == 0 || before % 2 == 1) continue;
+    std::uint64_t words[kWords - 2];
+    for (std::size_t i = 0; i < kWords - 2; ++i) words[i] = page.words[i].load(std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (page.sequence.load(std::memory_order_relaxed) != before) continue;
+    Flat flat{};
+    std::memcpy(&flat, words, sizeof flat);
+    return unflatten(flat);
+  }
+  return std::nullopt;  // killed in the middle of a publish
+}
+
+std::string file_name(const ActorId& actor) {
+  std::string name = actor.name;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name + "." + std::to_string(actor.incarnation) + ".status";
+}
+
+Failure cannot(const std::string& what, const std::filesystem::path& path) {
+  return {FailureKind::faulted, "cannot " + what + " status page " + path.string() + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path& directory, const ActorId& actor) {
+  const std::filesystem::path path = directory / file_name(actor);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor < 0) return cannot("make", path);
+  // Allocated now, so that a full disk is an error here and not a SIGBUS later.
+  const int allocated = posix_fallocate(descriptor, 0, sizeof(Page));
+  void* mapping = allocated == 0
+                      ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+                      : MAP_FAILED;
+  if (allocated != 0) errno = allocated;
+  const Failure failure = mapping == MAP_FAILED ? cannot("map", path) : Failure{};
+  close(descriptor);
+  if (mapping == MAP_FAILED) return failure;
+  return std::unique_ptr<StatusPage>(new StatusPage(mapping));
+}
+
+StatusPage::StatusPage(void* mapping) : mapping_(mapping) { static_cast<Page*>(mapping_)->magic.store(kMagic); }
+
+StatusPage::~StatusPage() { munmap(mapping_, sizeof(Page)); }
+
+void StatusPage::publish(const Snapshot& snapshot) {
+  Page& page = *static_cast<Page*>(mapping_);
+  const Flat flat = flatten(snapshot);
+  std::uint64_t words[kWords - 2] = {};
+  std::memcpy(words, &flat, sizeof flat);
+  const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
+  page.sequence.store(sequence + 1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  for (std::size_t i = 0; i < kWords - 2; ++i) page.words[i].store(words[i], std::memory_order_relaxed);
+  page.sequence.store(sequence + 2, std::memory_order_release);
+}
+
+std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) {
+  std::vector<Snapshot> snapshots;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() != ".status") continue;
+    const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) continue;
+    struct stat info {};
+    const bool whole = fstat(descriptor, &info) == 0 && info.st_size >= static_cast<off_t>(sizeof(Page));
+    void* mapping = whole ? mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, descriptor, 0) : MAP_FAILED;
+    close(descriptor);
+    if (mapping == MAP_FAILED) continue;
+    if (const std::optional<Snapshot> snapshot = read_page(*static_cast<const Page*>(mapping))) {
+      snapshots.push_back(*snapshot);
+    }
+    munmap(mapping, sizeof(Page));
+  }
+  std::sort(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
+    return a.actor.name != b.actor.name ? a.actor.name < b.actor.name : a.actor.incarnation < b.actor.incarnation;
+  });
+  return snapshots;
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "runtime/observe/snapshot.hpp"
+#include "runtime/result.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// A Snapshot in a small memory-mapped file (`<dir>/<actor>.<incarnation>.status`, '/' in names written as '_'), so that
+/// anybody on the host can read it while the actor is stuck, stopped or dead.
+///
+/// Thread-safety: publish() from the cell's owner thread; reading from any process at any time (sequence lock).
+/// Ownership:     the writer owns the mapping; the file stays for readers after the actor's death.
+/// Errors:        open() says why the file cannot be made; reading skips pages that are not whole.
+/// Restart:       each incarnation has a page of its own.
+///
+/// SP-1  A reader sees a snapshot that was published whole, or none.
+/// SP-2  The page of a killed process stays readable.
+class StatusPage final {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<StatusPage>> open(const std::filesystem::path& directory,
+                                                               const ActorId& actor);
+  ~StatusPage();
+  StatusPage(const StatusPage&) = delete;
+  StatusPage& operator=(const StatusPage&) = delete;
+
+  void publish(const Snapshot& snapshot);
+
+ private:
+  explicit StatusPage(void* mapping);
+  void* mapping_;  // constant after construction
+};
+
+/// All pages of a folder, newest incarnation of each actor last.
+[[nodiscard]] std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory);
+
+}  // namespace troupe::runtime

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "runtime/actor_id.hpp"
+#include "runtime/message/envelope.hpp"
+#include "runtime/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// Requests that wait for their one outcome.
+///
+/// Thread-safety: all methods from any thread; completions run on the caller's thread, outside the lock.
+/// Ownership:     owns the completions until each was called.
+/// Errors:        an answer to a request that is not waiting is refused: it came late.
+/// Restart:       emptied with the node; everything waiting is failed.
+///
+/// PR-1  Each completion is called exactly once.
+class PendingRequests final {
+ public:
+  using Completion = std::function<void(Result<Envelope>)>;
+  struct Request {
+    std::uint64_t target = 0;              ///< name_hash of the asked
+    std::uint32_t target_incarnation = 0;  ///< 0 = whoever holds the name
+    std::string endpoint;                  ///< of the asked; empty = this node
+    Completion complete;
+  };
+
+  /// @threadsafe  The correlation id to send along.
+  [[nodiscard]] std::uint64_t add(Request request);
+  /// @threadsafe  False when the request is not waiting any more.
+  bool complete(std::uint64_t correlation, Result<Envelope> outcome);
+  /// @threadsafe  Fails what waits for that incarnation or an older one.
+  void fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why);
+  /// @threadsafe
+  void fail_endpoint(const std::string& endpoint, const Failure& why);
+  /// @threadsafe
+  void fail_all(const Failure& why);
+
+ private:
+  void fail_if(const std::function<bool(const Request&)>& matches, const Failure& why);
+
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, Request> waiting_;  // guarded by mutex_
+  std::uint64_t next_ = 1;                              // guarded by mutex_
+};
+
+}  // namespace troupe::runtime

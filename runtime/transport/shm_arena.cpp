@@ -1,0 +1,332 @@
+#include "runtime/transport/shm_arena.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <random>
+#include <sstream>
+
+namespace troupe::runtime {
+
+namespace {
+
+constexpr std::uint64_t kMagic = 0x616e657261707274ULL;  // "trparena"
+constexpr std::uint32_t kSlots = 16384;
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kHeadBytes = kPage + kSlots * sizeof(std::uint64_t);
+constexpr std::uint64_t kReserveStep = 8ULL << 20;
+constexpr std::uint64_t kMaxArenaBytes = 1ULL << 40;
+constexpr std::size_t kCollectPerLend = 8;
+constexpr std::size_t kMaxArenaNameBytes = 96;
+
+// A state word is the block's generation, shifted by two, and one of these.
+constexpr std::uint64_t kFree = 0;
+constexpr std::uint64_t kLent = 1;
+constexpr std::uint64_t kHeld = 2;
+constexpr std::uint64_t kStateMask = 3;
+
+struct ArenaHeader {
+  std::uint64_t magic = 0;
+  std::uint64_t cookie = 0;
+  std::uint64_t data_bytes = 0;
+  std::uint64_t slots = 0;
+};
+
+std::uint64_t random_number() {
+  std::random_device source;
+  return (static_cast<std::uint64_t>(source()) << 32) | source();
+}
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t step) { return (value + step - 1) / step * step; }
+
+std::string hex(std::uint64_t value) {
+  std::ostringstream text;
+  text << std::hex << value;
+  return text.str();
+}
+
+Failure system_failure(const std::string& what, const std::filesystem::path& path, int code) {
+  return {FailureKind::disconnected, what + " " + path.string() + ": " + std::strerror(code)};
+}
+
+Result<Done> map_file(ArenaFile& file, const std::filesystem::path& path, std::uint64_t data_bytes, int data_access) {
+  void* head = ::mmap(nullptr, kHeadBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0);
+  if (head == MAP_FAILED) return system_failure("cannot map the head of arena", path, errno);
+  file.head = static_cast<std::byte*>(head);
+  void* data =
+      ::mmap(nullptr, data_bytes, data_access, MAP_SHARED, file.descriptor, static_cast<off_t>(kHeadBytes));
+  if (data == MAP_FAILED) return system_failure("cannot map the data of arena", path, errno);
+  file.data = static_cast<std::byte*>(data);
+  file.data_bytes = data_bytes;
+  return Done{};
+}
+
+std::atomic_ref<std::uint64_t> word_at(std::byte* head, std::uint32_t slot) {
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(head + kPage + slot * sizeof(std::uint64_t)));
+}
+
+bool is_arena_name(std::string_view name) {
+  if (!name.starts_with("troupe-") || name.size() > kMaxArenaNameBytes) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-'; });
+}
+
+struct ProcessStatus {
+  char state = '?';
+  std::uint64_t start = 0;
+};
+
+// State letter and start time from /proc/PID/stat (proc(5), fields 3 and 22); nothing when there is no such process.
+std::optional<ProcessStatus> process_status(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  const std::size_t name_end = line.rfind(')');  // the name may hold anything, brackets and spaces too
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(line.substr(name_end + 1));
+  ProcessStatus status;
+  fields >> status.state;
+  std::string skipped;
+  constexpr int kFieldsBeforeStart = 18;
+  for (int i = 0; i < kFieldsBeforeStart; ++i) fields >> skipped;
+  fields >> status.start;
+  if (!fields) return std::nullopt;
+  return status;
+}
+
+bool is_gone(std::int64_t pid) {
+  const std::optional<ProcessStatus> status = process_status(pid);
+  return !status || status->state == 'Z' || status->state == 'X';
+}
+
+// Frees the block when the last handle of its payload goes; keeps the mapping until then.
+struct Borrowed {
+  std::shared_ptr<ArenaView> view;
+  std::byte* head;
+  std::uint32_t slot;
+  std::uint64_t generation;
+
+  ~Borrowed() {
+    std::uint64_t expected = (generation << 2) | kHeld;
+    word_at(head, slot).compare_exchange_strong(expected, (generation << 2) | kFree, std::memory_order_acq_rel);
+  }
+};
+
+}  // namespace
+
+ArenaFile::~ArenaFile() {
+  if (head != nullptr) ::munmap(head, kHeadBytes);
+  if (data != nullptr) ::munmap(data, data_bytes);
+  if (descriptor >= 0) ::close(descriptor);
+}
+
+Result<std::unique_ptr<ShmArena>> ShmArena::create(const std::filesystem::path& directory, std::uint64_t job,
+                                                   std::size_t bytes) {
+  const std::uint64_t data_bytes = round_up(std::max<std::uint64_t>(bytes, kPage), kPage);
+  if (data_bytes > kMaxArenaBytes) {
+    return Failure{FailureKind::unknown, "arena of " + std::to_string(bytes) + " bytes is larger than 1 TiB"};
+  }
+  std::unique_ptr<ShmArena> arena(new ShmArena);
+  arena->cookie_ = random_number();
+  arena->generation_ = random_number() >> 3;  // shifted by two in the state word, and room to count
+  arena->name_ = "troupe-" + hex(job) + "-" + std::to_string(::getpid()) + "-" + hex(random_number());
+  const std::filesystem::path path = directory / arena->name_;
+  arena->file_.descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (arena->file_.descriptor < 0) return system_failure("cannot create arena", path, errno);
+  arena->path_ = path;
+  if (::ftruncate(arena->file_.descriptor, static_cast<off_t>(kHeadBytes + data_bytes)) != 0) {
+    return system_failure("cannot size arena", path, errno);
+  }
+  if (const int code = ::posix_fallocate(arena->file_.descriptor, 0, static_cast<off_t>(kHeadBytes)); code != 0) {
+    return system_failure("no room for the head of arena", path, code);
+  }
+  if (Result<Done> mapped = map_file(arena->file_, path, data_bytes, PROT_READ | PROT_WRITE); !mapped) {
+    return mapped.failure();
+  }
+  const ArenaHeader header{kMagic, arena->cookie_, data_bytes, kSlots};
+  std::memcpy(arena->file_.head, &header, sizeof header);
+  arena->free_.emplace(0, data_bytes);
+  for (std::uint32_t slot = kSlots; slot-- > 0;) arena->free_slots_.push_back(slot);
+  return arena;
+}
+
+ShmArena::~ShmArena() {
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+std::atomic_ref<std::uint64_t> ShmArena::word_of(std::uint32_t slot) { return word_at(file_.head, slot); }
+
+std::optional<BlockRef> ShmArena::lend(std::span<const std::byte> bytes, std::uint64_t borrower) {
+  collect(kCollectPerLend);
+  const std::uint64_t length = round_up(std::max<std::uint64_t>(bytes.size(), 1), kPage);
+  if (free_slots_.empty()) collect(lent_.size());
+  if (free_slots_.empty()) return std::nullopt;
+  std::optional<std::uint64_t> offset = carve(length, reserved_);
+  if (!offset) {  // before the arena grows, everything that was given back is used
+    collect(lent_.size());
+    offset = carve(length, reserved_);
+  }
+  if (!offset) offset = carve(length, file_.data_bytes);
+  if (!offset) return std::nullopt;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  std::memcpy(file_.data + *offset, bytes.data(), bytes.size());
+  const std::uint64_t generation = ++generation_;
+  const std::uint64_t word = (generation << 2) | kLent;
+  word_of(slot).store(word, std::memory_order_release);
+  lent_.push_back({slot, word, *offset, length, borrower});
+  return BlockRef{slot, *offset, bytes.size(), generation};
+}
+
+// First fit by lowest offset: the same few blocks are used again and again while they are warm in the cache.
+std::optional<std::uint64_t> ShmArena::carve(std::uint64_t length, std::uint64_t limit) {
+  const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& extent) {
+    return extent.second >= length && extent.first + length <= limit;
+  });
+  if (found == free_.end()) return std::nullopt;
+  const auto [offset, room] = *found;
+  if (!reserve(offset + length)) return std::nullopt;
+  free_.erase(found);
+  if (room > length) free_.emplace(offset + length, room - length);
+  return offset;
+}
+
+// Pages are asked of the file system before they are touched: without room, touching would be SIGBUS.
+bool ShmArena::reserve(std::uint64_t end) {
+  if (end <= reserved_) return true;
+  const std::uint64_t target = std::min<std::uint64_t>(round_up(end, kReserveStep), file_.data_bytes);
+  const std::uint64_t step = target - reserved_;
+  if (::posix_fallocate(file_.descriptor, static_cast<off_t>(kHeadBytes + reserved_), static_cast<off_t>(step)) != 0) {
+    return false;
+  }
+#ifdef MADV_POPULATE_WRITE
+  ::madvise(file_.data + reserved_, step, MADV_POPULATE_WRITE);  // only a hint: page faults would come later instead
+#endif
+  reserved_ = target;
+  return true;
+}
+
+void ShmArena::give_extent(std::uint64_t offset, std::uint64_t length) {
+  auto next = free_.lower_bound(offset);
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == offset) {
+      offset = before->first;
+      length += before->second;
+      free_.erase(before);
+    }
+  }
+  if (next != free_.end() && offset + length == next->first) {
+    length += next->second;
+    free_.erase(next);
+  }
+  free_.emplace(offset, length);
+}
+
+// Looks at the `how_many` oldest lent blocks and takes in those whose borrower has freed them.
+void ShmArena::collect(std::size_t how_many) {
+  const std::size_t end = std::min(how_many, lent_.size());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < end; ++i) {
+    const Lent block = lent_[i];
+    if ((word_of(block.slot).load(std::memory_order_acquire) & kStateMask) == kFree) {
+      give_extent(block.offset, block.length);
+      free_slots_.push_back(block.slot);
+    } else {
+      lent_[kept++] = block;
+    }
+  }
+  lent_.erase(lent_.begin() + static_cast<std::ptrdiff_t>(kept), lent_.begin() + static_cast<std::ptrdiff_t>(end));
+}
+
+void ShmArena::take_back(std::uint64_t borrower) {
+  for (const Lent& block : lent_) {
+    if (block.borrower == borrower) word_of(block.slot).store(block.word & ~kStateMask, std::memory_order_release);
+  }
+  collect(lent_.size());
+}
+
+std::size_t ShmArena::lent_blocks() {
+  collect(lent_.size());
+  return lent_.size();
+}
+
+Result<std::shared_ptr<ArenaView>> ArenaView::open(const std::filesystem::path& directory, const std::string& name,
+                                                   std::uint64_t cookie) {
+  if (!is_arena_name(name)) return Failure{FailureKind::unknown, "not the name of an arena"};
+  const std::filesystem::path path = directory / name;
+  auto view = std::make_shared<ArenaView>();
+  view->file_.descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (view->file_.descriptor < 0) return system_failure("cannot open arena", path, errno);
+  struct stat status {};
+  if (::fstat(view->file_.descriptor, &status) != 0) return system_failure("cannot look at arena", path, errno);
+  const auto size = static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0));
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || size <= kHeadBytes || size > kMaxArenaBytes) {
+    return Failure{FailureKind::unknown, path.string() + " is not an arena of this user"};
+  }
+  if (Result<Done> mapped = map_file(view->file_, path, size - kHeadBytes, PROT_READ); !mapped) return mapped.failure();
+  ArenaHeader header;
+  std::memcpy(&header, view->file_.head, sizeof header);
+  if (header.magic != kMagic || header.cookie != cookie || header.slots != kSlots ||
+      header.data_bytes != view->file_.data_bytes) {
+    return Failure{FailureKind::unknown, path.string() + " is another arena than the one announced"};
+  }
+  return view;
+}
+
+Result<Payload> ArenaView::borrow(const BlockRef& block) {
+  if (block.slot >= kSlots || block.offset % kPage != 0 || block.length > file_.data_bytes ||
+      block.offset > file_.data_bytes - block.length || block.generation > (std::numeric_limits<std::uint64_t>::max() >> 2)) {
+    return Failure{FailureKind::unknown, "arena block outside the arena"};
+  }
+  std::uint64_t expected = (block.generation << 2) | kLent;
+  if (!word_at(file_.head, block.slot)
+           .compare_exchange_strong(expected, (block.generation << 2) | kHeld, std::memory_order_acq_rel)) {
+    return Failure{FailureKind::unknown, "arena block is not lent (any more)"};
+  }
+  auto owner = std::make_shared<Borrowed>(shared_from_this(), file_.head, block.slot, block.generation);
+  return Payload(std::move(owner), {file_.data + block.offset, block.length});
+}
+
+ProcessMark this_process() {
+  ProcessMark mark;
+  mark.pid = ::getpid();
+  if (const std::optional<ProcessStatus> status = process_status(mark.pid)) mark.start = status->start;
+  struct stat status {};
+  if (::stat("/proc/self/ns/pid", &status) == 0) mark.pid_namespace = status.st_ino;
+  return mark;
+}
+
+bool is_dead(const ProcessMark& process) {
+  const ProcessMark self = this_process();
+  if (process.pid <= 0 || self.pid_namespace == 0 || process.pid_namespace != self.pid_namespace) return false;
+  if (is_gone(process.pid)) return true;
+  const std::optional<ProcessStatus> status = process_status(process.pid);
+  return status && status->start != process.start;
+}
+
+std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job) {
+  const std::string prefix = "troupe-" + hex(job) + "-";
+  std::error_code ignored;
+  std::size_t removed = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || !is_arena_name(name)) continue;
+    std::int64_t pid = 0;
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, pid);
+    if (parsed.ec != std::errc{} || parsed.ptr == end || *parsed.ptr != '-' || pid <= 0) continue;
+    if (is_gone(pid) && std::filesystem::remove(entry.path(), ignored)) ++removed;
+  }
+  return removed;
+}
+
+}  // namespace troupe::runtime

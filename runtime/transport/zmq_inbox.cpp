@@ -1,0 +1,259 @@
+#include "runtime/transport/zmq_inbox.hpp"
+
+#include "runtime/message/message.hpp"
+
+#include <algorithm>
+
+namespace troupe::runtime {
+
+namespace {
+
+constexpr std::size_t kBatch = 256;       // messages read before other sockets get their turn
+constexpr std::size_t kMaxSenders = 1000;
+constexpr int kSilenceFactor = 2;         // the sender gives a broken connection up first, so it never resumes in vain
+
+template <Message M>
+Envelope control(EnvelopeKind kind, const M& message) {
+  Envelope envelope = encode_message(message);
+  envelope.header.kind = kind;
+  return envelope;
+}
+
+}  // namespace
+
+bool ZmqInbox::read(std::size_t router, TimePoint now) {
+  std::vector<zmq::message_t> frames;
+  for (std::size_t i = 0; i < kBatch; ++i) {
+    if (receive_frames(*parts_.routers[router], frames) == Received::nothing) return false;
+    accept(router, frames, now);
+  }
+  return true;
+}
+
+void ZmqInbox::accept(std::size_t router, std::vector<zmq::message_t>& frames, TimePoint now) {
+  constexpr std::size_t kPayloadsFrom = 2;  // after the routing id and the front
+  if (frames.size() < kPayloadsFrom || frames.size() > kMaxFrames + 1) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  Result<Front> front = decode_front(bytes_of(frames[1]));
+  if (!front) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  const Route route{router, frames[0].to_string()};
+  const EnvelopeKind kind = front->envelope.header.kind;
+  if (kind == EnvelopeKind::hello) return on_hello(route, front->envelope, now);
+  const auto known = routes_.find(route);
+  const auto found = known == routes_.end() ? senders_.end() : senders_.find(known->second);
+  if (found == senders_.end()) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  Sender& sender = found->second;
+  sender.last_heard = now;
+  if (kind == EnvelopeKind::credit) return;
+  if (kind == EnvelopeKind::bye) {
+    send_back(route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "goodbye"}));
+    return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
+  }
+  on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
+}
+
+std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
+  if (hello.protocol != kLinkProtocol) {
+    return "link protocol " + std::to_string(hello.protocol) + ", this node speaks " + std::to_string(kLinkProtocol) +
+           ": run the same version everywhere";
+  }
+  if (hello.job != parts_.self.job) {
+    return "the node belongs to job " + std::to_string(parts_.self.job) + ", not to " + std::to_string(hello.job);
+  }
+  if (hello.node_name.size() > kMaxNameBytes || hello.instance == 0 || !is_sane_endpoint(hello.endpoint)) {
+    return "the hello makes no sense";
+  }
+  if (senders_.contains({hello.instance, hello.link})) return {};
+  if (hello.next_sequence != 1) return "the link is not known here any more";
+  if (senders_.size() >= kMaxSenders) return "links from " + std::to_string(kMaxSenders) + " senders are open already";
+  return {};
+}
+
+void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint now) {
+  const Result<LinkHello> hello = decode_message<LinkHello>(envelope);
+  if (!hello) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  if (const std::string reason = reason_to_refuse(*hello); !reason.empty()) {
+    ++parts_.tally.malformed;
+    return send_back(route, control(EnvelopeKind::bye, LinkBye{1, 0, reason}));
+  }
+  drop_older_instances(*hello);
+  const Key key{hello->instance, hello->link};
+  const auto [found, is_new] = senders_.try_emplace(key);
+  Sender& sender = found->second;
+  if (is_new) {
+    const LinkCost window{parts_.options.window_messages, parts_.options.window_bytes};
+    sender.key = key;
+    sender.endpoint = hello->endpoint;
+    sender.ledger = std::make_shared<CreditLedger>(window, parts_.waker);
+    open_arena(sender, *hello);
+  } else {
+    routes_.erase(sender.route);
+  }
+  sender.route = route;
+  sender.last_heard = now;
+  sender.last_told = now;
+  routes_[route] = key;
+  LinkWelcome welcome;
+  welcome.instance = parts_.self.instance;
+  welcome.link = hello->link;
+  welcome.received = sender.received;
+  welcome.window_messages = parts_.options.window_messages;
+  welcome.window_bytes = parts_.options.window_bytes;
+  welcome.arena_open = sender.arena ? 1 : 0;
+  welcome.process = parts_.self.process;
+  send_back(route, control(EnvelopeKind::hello, welcome));
+}
+
+void ZmqInbox::drop_older_instances(const LinkHello& hello) {
+  std::vector<Key> older;
+  for (const auto& [key, sender] : senders_) {
+    if (sender.endpoint == hello.endpoint && key.first != hello.instance) older.push_back(key);
+  }
+  for (const Key& key : older) {
+    remove(key, {FailureKind::disconnected, "the node at " + hello.endpoint + " was restarted"});
+  }
+}
+
+void ZmqInbox::open_arena(Sender& sender, const LinkHello& hello) const {
+  if (hello.arena.empty() || hello.machine.empty() || hello.machine != parts_.self.machine) return;
+  Result<std::shared_ptr<ArenaView>> view =
+      ArenaView::open(parts_.options.arena_directory, hello.arena, hello.arena_cookie);
+  if (view) sender.arena = *view;  // otherwise the welcome says so and payloads come by wire
+}
+
+void ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames) {
+  Envelope& envelope = front.envelope;
+  const std::uint64_t sequence = envelope.header.sequence;
+  if (sequence <= sender.received) return;  // sent again after a broken connection, but it had arrived
+  if (sequence != sender.received + 1) {
+    return send_off(sender, "message " + std::to_string(sequence) + " came after " + std::to_string(sender.received) +
+                                ": messages were lost on the way");
+  }
+  const LinkCost released = sender.ledger->released();
+  if (sender.delivered.messages - released.messages >= kMaxWindowShare * parts_.options.window_messages ||
+      sender.delivered.bytes - released.bytes > kMaxWindowShare * parts_.options.window_bytes + kMaxEnvelopeBytes) {
+    return send_off(sender, "it sends more than its window allows");
+  }
+  if (const Result<Done> attached = attach_payloads(sender, front, payload_frames); !attached) {
+    return send_off(sender, attached.failure().text);
+  }
+  const std::uint64_t cost = wire_cost(envelope);
+  sender.received = sequence;
+  sender.delivered += LinkCost{1, cost};
+  envelope.from_endpoint = sender.endpoint;
+  envelope.ticket = sender.ledger->ticket(cost);
+  ++parts_.tally.received;
+  parts_.tally.bytes_received += cost;
+  parts_.sink.on_envelope(std::move(envelope));
+}
+
+Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front,
+                                       std::span<zmq::message_t> payload_frames) const {
+  for (const PayloadPlace& place : front.places) {
+    if (place.way == PayloadWay::arena) {
+      if (!sender.arena) return Failure{FailureKind::unknown, "payload in an arena that is not open"};
+      Result<Payload> payload = sender.arena->borrow(place.block);
+      if (!payload) return payload.failure();
+      front.envelope.payloads.push_back(*payload);
+      continue;
+    }
+    const std::size_t count = frames_of(place.block.length);
+    if (count > payload_frames.size()) return Failure{FailureKind::unknown, "payload frames are missing"};
+    Result<Payload> payload = join_frames(payload_frames.first(count), place.block.length);
+    if (!payload) return payload.failure();
+    front.envelope.payloads.push_back(*payload);
+    payload_frames = payload_frames.subspan(count);
+  }
+  if (!payload_frames.empty()) return Failure{FailureKind::unknown, "more frames than payloads"};
+  return Done{};
+}
+
+// The sender hears why on the way back, so that it gives up the link instead of filling it.
+void ZmqInbox::send_off(Sender& sender, const std::string& why) {
+  ++parts_.tally.malformed;
+  send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, why}));
+  remove(sender.key, {FailureKind::disconnected, "link from " + sender.endpoint + " broken: " + why});
+}
+
+void ZmqInbox::remove(const Key& key, Failure why) {
+  const auto found = senders_.find(key);
+  if (found == senders_.end()) return;
+  gone_.push_back({found->second.endpoint, key.first, std::move(why)});
+  routes_.erase(found->second.route);
+  senders_.erase(found);
+}
+
+bool ZmqInbox::owes_note(const Sender& sender) const {
+  return sender.received != sender.told_received || sender.ledger->released() != sender.told;
+}
+
+bool ZmqInbox::owes_notes() const {
+  // Also while messages are in somebody's hands: their tickets come back without waking anyone.
+  return std::any_of(senders_.begin(), senders_.end(), [this](const auto& entry) {
+    return owes_note(entry.second) || entry.second.delivered != entry.second.told;
+  });
+}
+
+void ZmqInbox::tick(TimePoint now) {
+  std::vector<Key> silent;
+  for (auto& [key, sender] : senders_) {
+    const Duration since = now - sender.last_told;
+    const bool is_due = since >= parts_.options.heartbeat || (owes_note(sender) && since >= kNoteDelay) ||
+                        sender.ledger->is_worth_telling(sender.told);
+    if (is_due) send_note(sender, now);
+    if (now - sender.last_heard > kSilenceFactor * parts_.options.peer_timeout) silent.push_back(key);
+  }
+  for (const Key& key : silent) {
+    remove(key, {FailureKind::disconnected, "no sign of life from the sender any more"});
+  }
+}
+
+void ZmqInbox::send_note(Sender& sender, TimePoint now) {
+  const LinkCost released = sender.ledger->released();
+  sender.told = released;
+  sender.told_received = sender.received;
+  sender.last_told = now;
+  sender.ledger->note_told(released);
+  send_back(sender.route,
+            control(EnvelopeKind::credit, LinkNote{sender.received, released.messages, released.bytes}));
+}
+
+std::uint64_t ZmqInbox::received_from(const std::string& endpoint) const {
+  std::uint64_t highest = 0;
+  for (const auto& [key, sender] : senders_) {
+    if (sender.endpoint == endpoint) highest = std::max(highest, sender.received);
+  }
+  return highest;
+}
+
+void ZmqInbox::excuse(Duration lateness) {
+  for (auto& [key, sender] : senders_) sender.last_heard += lateness;
+}
+
+void ZmqInbox::say_bye() {
+  for (const auto& [key, sender] : senders_) {
+    send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "the node stops"}));
+  }
+}
+
+void ZmqInbox::send_back(const Route& route, Envelope envelope) {
+  envelope.header.job = parts_.self.job;
+  std::vector<zmq::message_t> frames;
+  frames.emplace_back(route.second.data(), route.second.size());
+  frames.push_back(encode_front(envelope, {}));
+  // Without a connection the note is not needed: the sender dials again and is told the totals in the welcome.
+  [[maybe_unused]] const bool sent = send_frames(*parts_.routers[route.first], frames);
+}
+
+}  // namespace troupe::runtime

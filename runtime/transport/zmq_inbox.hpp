@@ -1,0 +1,108 @@
+#pragma once
+
+#include "runtime/clock.hpp"
+#include "runtime/transport/zmq_handshake.hpp"
+#include "runtime/transport/zmq_outbox.hpp"
+#include "runtime/transport/zmq_tally.hpp"
+#include "runtime/transport/zmq_transport.hpp"
+#include "runtime/transport/zmq_wire.hpp"
+
+#include <zmq.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// A sender that is gone, as seen from the receiving side.
+struct GoneSender {
+  std::string endpoint;
+  std::uint64_t instance = 0;
+  Failure why;
+};
+
+/// The receiving half of all links: reads what came on the ROUTER sockets, checks everything, hands envelopes up, and
+/// tells senders what arrived and what is done with. Nobody is trusted: what does not fit is counted and dropped.
+///
+/// Thread-safety: the post office's thread; tickets of delivered envelopes from any.
+/// Ownership:     owns the state of each sender; borrows sockets, options, sink.
+/// Errors:        counted as malformed; a sender whose messages do not follow each other is sent off and reported.
+/// Restart:       a restarted sender is a new link; the old one is reported gone.
+///
+/// IB-1  Nothing is delivered before a hello of the same job and protocol.
+/// IB-2  Messages of a link are delivered in sequence, each once; a gap ends the link, a repeat is dropped.
+/// IB-3  A sender that ignores its window is sent off.
+/// IB-4  Garbage is counted, never delivered, and disturbs no other link.
+class ZmqInbox {
+ public:
+  struct Parts {
+    std::vector<zmq::socket_t*> routers;
+    const ZmqTransportOptions& options;
+    const LinkIdentity& self;
+    TransportSink& sink;
+    TransportTally& tally;
+    std::shared_ptr<Waker> waker;
+  };
+
+  explicit ZmqInbox(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Reads what waits on router number `router`, at most one batch; true when there may be more.
+  [[nodiscard]] bool read(std::size_t router, TimePoint now);
+  /// Sends the notes that are due, drops senders that fell silent.
+  void tick(TimePoint now);
+  void excuse(Duration lateness);
+  /// Tells every sender that this node stops.
+  void say_bye();
+
+  [[nodiscard]] std::vector<GoneSender> take_gone() { return std::exchange(gone_, {}); }
+  /// True while a sender waits to be told of arrivals or credit: tick() again in kNoteDelay.
+  [[nodiscard]] bool owes_notes() const;
+  /// Highest sequence received from the node at `endpoint`.
+  [[nodiscard]] std::uint64_t received_from(const std::string& endpoint) const;
+
+  static constexpr Duration kNoteDelay = std::chrono::milliseconds(10);
+
+ private:
+  using Key = std::pair<std::uint64_t, std::uint64_t>;  // instance and link of the sender
+  using Route = std::pair<std::size_t, std::string>;    // router and routing id
+
+  struct Sender {
+    Key key;
+    Route route;
+    std::string endpoint;
+    std::uint64_t received = 0;
+    LinkCost delivered;
+    std::shared_ptr<CreditLedger> ledger;
+    std::shared_ptr<ArenaView> arena;
+    LinkCost told;
+    std::uint64_t told_received = 0;
+    TimePoint last_told;
+    TimePoint last_heard;
+  };
+
+  void accept(std::size_t router, std::vector<zmq::message_t>& frames, TimePoint now);
+  void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
+  [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
+  void drop_older_instances(const LinkHello& hello);
+  void open_arena(Sender& sender, const LinkHello& hello) const;
+  void on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames);
+  [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front,
+                                             std::span<zmq::message_t> payload_frames) const;
+  void send_off(Sender& sender, const std::string& why);
+  void remove(const Key& key, Failure why);
+  void send_note(Sender& sender, TimePoint now);
+  void send_back(const Route& route, Envelope envelope);
+  [[nodiscard]] bool owes_note(const Sender& sender) const;
+
+  const Parts parts_;
+  std::map<Key, Sender> senders_;
+  std::map<Route, Key> routes_;
+  std::vector<GoneSender> gone_;
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,317 @@
+#include "runtime/transport/zmq_out_link.hpp"
+
+#include "runtime/message/message.hpp"
+#include "runtime/transport/zmq_listen.hpp"
+#include "runtime/transport/zmq_wire.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace troupe::runtime {
+
+namespace {
+
+constexpr int kReconnectMs = 10;
+constexpr int kReconnectMaxMs = 2000;
+constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: about 10 + 20 + 40 ms
+constexpr std::size_t kArenaFrom = 32 * 1024;
+constexpr std::uint32_t kMaxBackoffShift = 7;
+constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+std::string seconds_text(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
+}
+
+}  // namespace
+
+ZmqOutLink::ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now)
+    : endpoint_(std::move(endpoint)), id_(id), parts_(parts), not_up_since_(now), last_heard_(now), last_sent_(now) {
+  dial(now);
+}
+
+ZmqOutLink::~ZmqOutLink() { hang_up(); }
+
+void ZmqOutLink::dial(TimePoint now) {
+  ++attempt_;
+  const std::string mark = std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(attempt_);
+  const std::string monitor_name = "inproc://link-monitor#" + mark;
+  try {
+    socket_ = zmq::socket_t(parts_.context, zmq::socket_type::dealer);
+    set_link_options(socket_);
+    socket_.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
+    socket_.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
+    // One name per connection: the peer's ROUTER ignores a name it still holds for a broken one.
+    socket_.set(zmq::sockopt::routing_id, parts_.self.node_name + "#" + std::to_string(parts_.self.incarnation) + "#" + mark);
+    if (zmq_socket_monitor(socket_.handle(), monitor_name.c_str(), kWatchedEvents) != 0) throw zmq::error_t();
+    monitor_ = zmq::socket_t(parts_.context, zmq::socket_type::pair);
+    monitor_.connect(monitor_name);
+    socket_.connect(endpoint_);
+  } catch (const zmq::error_t& error) {
+    die({FailureKind::disconnected, "cannot dial " + endpoint_ + ": " + error.what()});
+    return;
+  }
+  LinkHello hello;
+  hello.job = parts_.self.job;
+  hello.node_name = parts_.self.node_name;
+  hello.incarnation = parts_.self.incarnation;
+  hello.instance = parts_.self.instance;
+  hello.link = id_;
+  hello.endpoint = endpoint_for(parts_.self, endpoint_);
+  hello.machine = parts_.self.machine;
+  hello.arena = parts_.self.arena;
+  hello.arena_cookie = parts_.self.arena_cookie;
+  hello.next_sequence = kept_.empty() ? next_sequence_ : kept_.front().sequence;
+  Envelope envelope = encode_message(hello);
+  envelope.header.kind = EnvelopeKind::hello;
+  send_control(std::move(envelope), now);
+}
+
+void ZmqOutLink::hang_up() {
+  if (socket_.handle() != nullptr) zmq_socket_monitor(socket_.handle(), nullptr, 0);
+  monitor_.close();
+  socket_.close();
+}
+
+// The connection is gone, the peer perhaps not: a new socket begins a new connection with a clean queue.
+void ZmqOutLink::lose_connection(TimePoint now) {
+  if (state_ == State::dead || socket_.handle() == nullptr) return;
+  hang_up();
+  if (state_ == State::up) {
+    state_ = State::redialing;
+    not_up_since_ = now;
+    refusals_ = 0;
+    attempt_ = 0;
+    next_dial_ = now;
+    return;
+  }
+  next_dial_ = now + std::chrono::milliseconds(kReconnectMs) * (1U << std::min(attempt_, kMaxBackoffShift));
+}
+
+void ZmqOutLink::post(Envelope envelope, TimePoint now) {
+  pending_.push_back(std::move(envelope));
+  flush(now);
+}
+
+bool ZmqOutLink::is_room_for(std::uint64_t bytes) const {
+  const LinkCost flying = in_flight();
+  if (flying.messages == 0) return true;
+  return flying.messages < kMaxWindowShare * peer_window_.messages &&
+         flying.bytes + bytes <= kMaxWindowShare * peer_window_.bytes;
+}
+
+void ZmqOutLink::flush(TimePoint now) {
+  while (state_ == State::up && !pending_.empty() && is_room_for(wire_cost(pending_.front()))) {
+    Envelope envelope = std::move(pending_.front());
+    pending_.pop_front();
+    transmit(std::move(envelope), now);
+  }
+}
+
+void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
+  const std::uint64_t cost = wire_cost(envelope);
+  envelope.header.sequence = next_sequence_++;
+  Kept kept;
+  kept.sequence = envelope.header.sequence;
+  std::vector<PayloadPlace> places;
+  for (Payload& payload : envelope.payloads) {
+    std::optional<BlockRef> block;
+    if (arena_open_ && payload.size() >= kArenaFrom) block = parts_.arena->lend(payload.bytes(), id_);
+    if (block) {
+      places.push_back({PayloadWay::arena, *block});
+      ++parts_.tally.through_arena;
+    } else {
+      places.push_back({PayloadWay::wire, BlockRef{0, 0, payload.size(), 0}});
+      kept.by_wire.push_back(std::move(payload));
+    }
+  }
+  kept.front = encode_front(envelope, places);
+  sent_ += LinkCost{1, cost};
+  ++parts_.tally.sent;
+  parts_.tally.bytes_sent += cost;
+  kept_.push_back(std::move(kept));
+  if (!put_on_wire(kept_.back(), now)) lose_connection(now);
+}
+
+bool ZmqOutLink::put_on_wire(Kept& kept, TimePoint now) {
+  std::vector<zmq::message_t> frames(1);
+  frames[0].copy(kept.front);  // shares the bytes
+  for (const Payload& payload : kept.by_wire) append_payload(payload, frames);
+  last_sent_ = now;
+  return send_frames(socket_, frames);
+}
+
+void ZmqOutLink::send_control(Envelope envelope, TimePoint now) {
+  envelope.header.job = parts_.self.job;
+  std::vector<zmq::message_t> frames;
+  frames.push_back(encode_front(envelope, {}));
+  last_sent_ = now;
+  if (!send_frames(socket_, frames)) lose_connection(now);
+}
+
+void ZmqOutLink::read(TimePoint now) {
+  std::vector<zmq::message_t> frames;
+  while (state_ != State::dead && socket_.handle() != nullptr && receive_frames(socket_, frames) == Received::message) {
+    if (frames.size() == 1) {
+      on_control(bytes_of(frames[0]), now);
+    } else {
+      ++parts_.tally.malformed;
+    }
+  }
+}
+
+void ZmqOutLink::on_control(std::span<const std::byte> bytes, TimePoint now) {
+  const Result<Front> front = decode_front(bytes);
+  if (!front) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  const Envelope& envelope = front->envelope;
+  if (const Result<LinkNote> note = decode_message<LinkNote>(envelope); note) return on_note(*note, now);
+  if (const Result<LinkWelcome> welcome = decode_message<LinkWelcome>(envelope); welcome) {
+    return on_welcome(*welcome, now);
+  }
+  if (const Result<LinkBye> bye = decode_message<LinkBye>(envelope); bye) return on_bye(*bye);
+  ++parts_.tally.malformed;
+}
+
+void ZmqOutLink::on_welcome(const LinkWelcome& welcome, TimePoint now) {
+  if (state_ == State::up || welcome.link != id_ || welcome.instance == 0 || welcome.window_messages == 0 ||
+      welcome.window_bytes == 0) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  if (was_up() && welcome.instance != peer_instance_) {
+    return die({FailureKind::disconnected, "the node at " + endpoint_ + " was restarted"});
+  }
+  const std::uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
+  if (welcome.received + 1 < oldest || welcome.received >= next_sequence_) {
+    return die({FailureKind::disconnected, "the node at " + endpoint_ + " has lost track of the link (it confirms message " +
+                                               std::to_string(welcome.received) + " of " +
+                                               std::to_string(next_sequence_ - 1) + ")"});
+  }
+  peer_instance_ = welcome.instance;
+  peer_process_ = welcome.process;
+  peer_window_ = {welcome.window_messages, welcome.window_bytes};
+  arena_open_ = welcome.arena_open == 1 && parts_.arena != nullptr;
+  state_ = State::up;
+  attempt_ = 0;
+  refusals_ = 0;
+  last_heard_ = now;
+  confirm(welcome.received);
+  for (Kept& kept : kept_) {
+    if (!put_on_wire(kept, now)) return lose_connection(now);
+  }
+  flush(now);
+  if (leaving_ && state_ == State::up) say_bye(now);
+}
+
+void ZmqOutLink::on_note(const LinkNote& note, TimePoint now) {
+  last_heard_ = now;
+  const LinkCost told{note.released_messages, note.released_bytes};
+  if (note.received >= next_sequence_ || told.messages > sent_.messages || told.bytes > sent_.bytes ||
+      told.messages < released_.messages || told.bytes < released_.bytes) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  confirm(note.received);
+  released_ = told;
+  flush(now);
+}
+
+void ZmqOutLink::on_bye(const LinkBye& bye) {
+  if (bye.received < next_sequence_) confirm(bye.received);
+  if (leaving_ && kept_.empty() && pending_.empty()) {
+    drained_ = true;
+    return;
+  }
+  die({bye.refused != 0 ? FailureKind::unknown : FailureKind::disconnected,
+       "the node at " + endpoint_ + " said goodbye: " + bye.reason.substr(0, kMaxNameBytes)});
+}
+
+void ZmqOutLink::confirm(std::uint64_t received) {
+  while (!kept_.empty() && kept_.front().sequence <= received) kept_.pop_front();
+}
+
+void ZmqOutLink::read_monitor(TimePoint now) {
+  std::vector<zmq::message_t> frames;
+  while (monitor_.handle() != nullptr && receive_frames(monitor_, frames) == Received::message) {
+    std::uint16_t event = 0;
+    if (frames[0].size() < sizeof event) continue;
+    std::memcpy(&event, frames[0].data(), sizeof event);
+    if (event != ZMQ_EVENT_CONNECT_RETRIED) {
+      read(now);  // a goodbye may have come just before the end
+      lose_connection(now);
+      return;
+    }
+    ++refusals_;
+    if (state_ == State::redialing && refusals_ >= kRefusalsToDie) {
+      return die({FailureKind::disconnected, "nobody listens at " + endpoint_ + " any more"});
+    }
+  }
+}
+
+void ZmqOutLink::tick(TimePoint now) {
+  if (state_ == State::dead) return;
+  if (state_ == State::up) {
+    if (now - last_heard_ > parts_.options.peer_timeout) {
+      return die({FailureKind::disconnected, "no sign of life from " + endpoint_ + " for " +
+                                                 seconds_text(parts_.options.peer_timeout)});
+    }
+    if (now - last_sent_ >= parts_.options.heartbeat) {
+      Envelope envelope = encode_message(LinkNote{});
+      envelope.header.kind = EnvelopeKind::credit;
+      send_control(std::move(envelope), now);
+    }
+    return;
+  }
+  if (now - not_up_since_ > parts_.options.peer_timeout) {
+    const std::string what = state_ == State::dialing ? "nobody answered at " : "connection lost to ";
+    return die({FailureKind::disconnected, what + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
+  }
+  if (socket_.handle() == nullptr && now >= next_dial_) dial(now);
+}
+
+void ZmqOutLink::excuse(Duration lateness) {
+  last_heard_ += lateness;
+  not_up_since_ += lateness;
+}
+
+void ZmqOutLink::die(Failure why) {
+  if (state_ == State::dead) return;
+  state_ = State::dead;
+  why_dead_ = std::move(why);
+  hang_up();
+}
+
+void ZmqOutLink::say_bye(TimePoint now) {
+  leaving_ = true;
+  if (state_ != State::up) return;
+  Envelope envelope = encode_message(LinkBye{0, 0, "the node stops"});
+  envelope.header.kind = EnvelopeKind::bye;
+  send_control(std::move(envelope), now);
+}
+
+bool ZmqOutLink::is_flushed() const { return state_ == State::dead || pending_.empty(); }
+
+std::vector<Envelope> ZmqOutLink::unsent() {
+  std::vector<Envelope> envelopes(std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
+  pending_.clear();
+  return envelopes;
+}
+
+LinkCost ZmqOutLink::take_released() {
+  LinkCost fresh = released_;
+  fresh -= released_reported_;
+  released_reported_ = released_;
+  return fresh;
+}
+
+LinkCost ZmqOutLink::in_flight() const {
+  LinkCost flying = sent_;
+  flying -= released_;
+  return flying;
+}
+
+}  // namespace troupe::runtime

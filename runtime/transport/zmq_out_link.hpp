@@ -1,0 +1,140 @@
+#pragma once
+
+#include "runtime/clock.hpp"
+#include "runtime/transport/zmq_handshake.hpp"
+#include "runtime/transport/zmq_outbox.hpp"
+#include "runtime/transport/zmq_tally.hpp"
+#include "runtime/transport/zmq_transport.hpp"
+
+#include <zmq.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// What the links of a post office share.
+struct LinkParts {
+  zmq::context_t& context;
+  const ZmqTransportOptions& options;
+  const LinkIdentity& self;
+  ShmArena* arena;  ///< none = payloads go by wire
+  TransportTally& tally;
+};
+
+/// The sending half of a link: one DEALER socket to one peer, dialed again when the connection breaks. What the peer
+/// has not confirmed is kept and sent again after a break, so a break alone loses nothing and doubles nothing.
+///
+/// Thread-safety: the post office's thread.
+/// Ownership:     owns its sockets and what waits in it; borrows the parts.
+/// Errors:        ends in is_dead() with why_dead(); the post office buries it and tells the sink.
+/// Restart:       a restarted peer has another instance id: the link dies, the next send begins a new one.
+///
+/// OL-1  The peer receives what was posted in order, each once, also over broken connections.
+/// OL-2  A peer whose socket is gone is found dead within about 100 ms; a silent one after peer_timeout.
+/// OL-3  After death, unsent() is exactly what never left, in order.
+class ZmqOutLink {
+ public:
+  ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now);
+  ~ZmqOutLink();
+  ZmqOutLink(const ZmqOutLink&) = delete;
+  ZmqOutLink& operator=(const ZmqOutLink&) = delete;
+
+  void post(Envelope envelope, TimePoint now);
+  /// Reads what the peer says on the way back.
+  void read(TimePoint now);
+  /// Reads what happened to the connection.
+  void read_monitor(TimePoint now);
+  /// Dials again, sends signs of life, notices silence.
+  void tick(TimePoint now);
+  /// Our own thread was late by this much: nobody else's fault.
+  void excuse(Duration lateness);
+  void die(Failure why);
+
+  /// The orderly end: no more posts; is_drained() once the peer has confirmed everything.
+  void say_bye(TimePoint now);
+  [[nodiscard]] bool is_drained() const { return drained_; }
+  /// Nothing is waiting to leave, or nothing will.
+  [[nodiscard]] bool is_flushed() const;
+
+  [[nodiscard]] bool is_dead() const { return state_ == State::dead; }
+  [[nodiscard]] const Failure& why_dead() const { return why_dead_; }
+  /// There was never anybody, and a dial has been refused.
+  [[nodiscard]] bool is_refused() const { return !was_up() && refusals_ > 0; }
+  /// True once a welcome has come, whatever happened later.
+  [[nodiscard]] bool was_up() const { return peer_instance_ != 0; }
+  [[nodiscard]] bool is_up() const { return state_ == State::up; }
+  [[nodiscard]] std::vector<Envelope> unsent();
+
+  [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] std::uint64_t peer_instance() const { return peer_instance_; }
+  [[nodiscard]] const ProcessMark& peer_process() const { return peer_process_; }
+  /// What the peer gave back since the last call.
+  [[nodiscard]] LinkCost take_released();
+  /// What is neither given back nor unsent: to be released when the link is dead.
+  [[nodiscard]] LinkCost in_flight() const;
+
+  /// Null handles while the link waits to dial again.
+  [[nodiscard]] void* socket_handle() { return socket_.handle(); }
+  [[nodiscard]] void* monitor_handle() { return monitor_.handle(); }
+
+ private:
+  enum class State : unsigned char { dialing, up, redialing, dead };
+
+  // A message that left and is not confirmed yet.
+  struct Kept {
+    std::uint64_t sequence = 0;
+    zmq::message_t front;
+    std::vector<Payload> by_wire;
+  };
+
+  void dial(TimePoint now);
+  void hang_up();
+  void lose_connection(TimePoint now);
+  void flush(TimePoint now);
+  void transmit(Envelope envelope, TimePoint now);
+  [[nodiscard]] bool put_on_wire(Kept& kept, TimePoint now);
+  void send_control(Envelope envelope, TimePoint now);
+  void on_control(std::span<const std::byte> front, TimePoint now);
+  void on_welcome(const LinkWelcome& welcome, TimePoint now);
+  void on_note(const LinkNote& note, TimePoint now);
+  void on_bye(const LinkBye& bye);
+  [[nodiscard]] bool is_room_for(std::uint64_t bytes) const;
+  void confirm(std::uint64_t received);
+
+  const std::string endpoint_;
+  const std::uint64_t id_;
+  const LinkParts parts_;
+
+  State state_ = State::dialing;
+  Failure why_dead_;
+  zmq::socket_t socket_;
+  zmq::socket_t monitor_;
+  std::uint32_t attempt_ = 0;
+  std::uint32_t refusals_ = 0;
+  bool leaving_ = false;
+  bool drained_ = false;
+  TimePoint next_dial_;
+  TimePoint not_up_since_;
+  TimePoint last_heard_;
+  TimePoint last_sent_;
+
+  std::uint64_t peer_instance_ = 0;
+  ProcessMark peer_process_;
+  LinkCost peer_window_;
+  bool arena_open_ = false;
+
+  std::deque<Envelope> pending_;
+  std::deque<Kept> kept_;
+  std::uint64_t next_sequence_ = 1;
+  LinkCost sent_;
+  LinkCost released_;
+  LinkCost released_reported_;
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,146 @@
+#include "runtime/transport/zmq_outbox.hpp"
+
+#include "runtime/transport/zmq_handshake.hpp"
+#include "runtime/transport/zmq_wire.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::runtime {
+
+namespace {
+
+constexpr std::size_t kMaxLinks = 1000;       // two sockets each; libzmq stops at about a thousand sockets a context
+constexpr std::uint64_t kTellingPart = 4;     // a note is due at once for this part of the window
+
+}  // namespace
+
+std::uint64_t window_share(EnvelopeKind kind) {
+  switch (kind) {
+    case EnvelopeKind::message:
+    case EnvelopeKind::request:
+      return 1;
+    case EnvelopeKind::reply:
+    case EnvelopeKind::failure:
+      return 2;
+    default:
+      return kMaxWindowShare;
+  }
+}
+
+Waker::Waker() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (descriptor_ < 0) throw std::runtime_error("cannot make an eventfd: the process has too many open files");
+}
+
+Waker::~Waker() { ::close(descriptor_); }
+
+void Waker::wake() {
+  if (!armed_.exchange(false)) return;
+  const std::uint64_t one = 1;
+  // Can only fail when the counter is full, and then the sleeper is awake anyway.
+  [[maybe_unused]] const ssize_t written = ::write(descriptor_, &one, sizeof one);
+}
+
+void Waker::drain() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t taken = ::read(descriptor_, &count, sizeof count);
+}
+
+Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
+  if (Result<Done> fits = check_limits(envelope); !fits) return fits;
+  if (!is_sane_endpoint(endpoint)) {
+    return Failure{FailureKind::unknown, "not an endpoint: \"" + endpoint + "\"; ipc:///path or tcp://host:port"};
+  }
+  const std::uint64_t bytes = wire_cost(envelope);
+  const std::uint64_t share = window_share(envelope.header.kind);
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return Failure{FailureKind::disconnected, "the transport is not running"};
+    const auto found = outstanding_.find(endpoint);
+    if (found == outstanding_.end() && outstanding_.size() >= kMaxLinks) {
+      return Failure{FailureKind::overloaded, "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
+    }
+    const LinkCost now = found == outstanding_.end() ? LinkCost{} : found->second;
+    const bool fits_bytes = now.messages == 0 || now.bytes + bytes <= share * window_.bytes;
+    if (now.messages + 1 > share * window_.messages || !fits_bytes) {
+      return Failure{FailureKind::overloaded, "window of the link to " + endpoint + " is full: " +
+                                                  std::to_string(now.messages) + " messages and " +
+                                                  std::to_string(now.bytes) + " bytes not done with; try again later"};
+    }
+    outstanding_[endpoint] += LinkCost{1, bytes};
+    commands_.emplace_back(SendCommand{endpoint, std::move(envelope)});
+  }
+  waker_->wake();
+  return Done{};
+}
+
+void ZmqOutbox::forget(const std::string& endpoint, const Failure& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.emplace_back(ForgetCommand{endpoint, why});
+  }
+  waker_->wake();
+}
+
+void ZmqOutbox::open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+}
+
+void ZmqOutbox::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  waker_->wake();
+}
+
+std::vector<OutboxCommand> ZmqOutbox::take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(commands_, {});
+}
+
+bool ZmqOutbox::is_empty() const {
+  const std::lock_guard lock(mutex_);
+  return commands_.empty();
+}
+
+void ZmqOutbox::release(const std::string& endpoint, const LinkCost& cost) {
+  const std::lock_guard lock(mutex_);
+  const auto found = outstanding_.find(endpoint);
+  if (found == outstanding_.end()) return;
+  found->second -= cost;
+  if (found->second == LinkCost{}) outstanding_.erase(found);
+}
+
+LinkCost ZmqOutbox::outstanding(const std::string& endpoint) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = outstanding_.find(endpoint);
+  return found == outstanding_.end() ? LinkCost{} : found->second;
+}
+
+std::shared_ptr<void> CreditLedger::ticket(std::uint64_t bytes) {
+  // The deleter holds the ledger, so a ticket may outlive its link and the whole transport.
+  return std::shared_ptr<void>(this, [ledger = shared_from_this(), bytes](void*) { ledger->give_back(bytes); });
+}
+
+bool CreditLedger::is_worth_telling(const LinkCost& told) const {
+  return (messages_.load() - told.messages) * kTellingPart >= window_.messages ||
+         (bytes_.load() - told.bytes) * kTellingPart >= window_.bytes;
+}
+
+void CreditLedger::note_told(const LinkCost& told) {
+  told_messages_.store(told.messages);
+  told_bytes_.store(told.bytes);
+}
+
+void CreditLedger::give_back(std::uint64_t bytes) {
+  bytes_.fetch_add(bytes);
+  messages_.fetch_add(1);
+  if (is_worth_telling({told_messages_.load(), told_bytes_.load()})) waker_->wake();
+}
+
+}  // namespace troupe::runtime

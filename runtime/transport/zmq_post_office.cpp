@@ -1,0 +1,248 @@
+#include "runtime/transport/zmq_post_office.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace troupe::runtime {
+
+namespace {
+
+constexpr Duration kOrphanCheck = std::chrono::milliseconds(100);
+constexpr Duration kShortWait = std::chrono::milliseconds(5);  // while something may change without waking the poll
+constexpr std::size_t kMaxReported = 4096;
+constexpr std::chrono::milliseconds kMaxLinger{1000};
+constexpr std::chrono::milliseconds kMinLinger{50};
+
+TimePoint steady_now() { return SteadyClock().now(); }
+
+std::vector<zmq::socket_t*> routers_of(PostOfficeParts& parts) {
+  std::vector<zmq::socket_t*> routers;
+  for (Listening& listening : parts.listenings) routers.push_back(&listening.router);
+  return routers;
+}
+
+}  // namespace
+
+ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
+    : parts_(std::move(parts)),
+      around_(std::move(around)),
+      link_parts_{*parts_.context, parts_.options, parts_.self, parts_.arena.get(), around_.tally},
+      inbox_({routers_of(parts_), parts_.options, parts_.self, around_.sink, around_.tally, around_.waker}),
+      last_turn_(steady_now()),
+      last_orphan_check_(last_turn_) {}
+
+void ZmqPostOffice::run() {
+  try {
+    work();
+  } catch (const zmq::error_t& error) {
+    end_all({FailureKind::disconnected, std::string("the transport broke: ") + error.what()});
+  }
+  close_all();
+}
+
+void ZmqPostOffice::work() {
+  while (!is_done(steady_now())) turn();
+}
+
+void ZmqPostOffice::turn() {
+  const TimePoint now = steady_now();
+  note_lateness(now);
+  obey_commands(now);
+  has_more_to_read_ = false;
+  for (std::size_t i = 0; i < parts_.listenings.size(); ++i) {
+    if (inbox_.read(i, now)) has_more_to_read_ = true;
+  }
+  tend_links(now);
+  inbox_.tick(now);
+  report_gone_senders();
+  take_back_orphans(now);
+  // From here on whoever has news writes to the waker; what came before is seen by the last look at the outbox.
+  around_.waker->arm();
+  const bool is_idle = around_.outbox->is_empty() && !has_more_to_read_;
+  wait(is_idle ? time_to_wait() : Duration(0));
+  around_.waker->disarm();
+}
+
+void ZmqPostOffice::wait(Duration at_most) {
+  poll_items_.clear();
+  poll_items_.push_back({nullptr, around_.waker->descriptor(), ZMQ_POLLIN, 0});
+  for (Listening& listening : parts_.listenings) poll_items_.push_back({listening.router.handle(), 0, ZMQ_POLLIN, 0});
+  for (const auto& [endpoint, link] : links_) {
+    if (link->socket_handle() == nullptr) continue;
+    poll_items_.push_back({link->socket_handle(), 0, ZMQ_POLLIN, 0});
+    poll_items_.push_back({link->monitor_handle(), 0, ZMQ_POLLIN, 0});
+  }
+  planned_wait_ = at_most;
+  try {
+    zmq::poll(poll_items_, std::chrono::ceil<std::chrono::milliseconds>(at_most));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+  }
+  if ((poll_items_.front().revents & ZMQ_POLLIN) != 0) around_.waker->drain();
+}
+
+// A thread that did not run (a stopped process, a starved machine) has heard nobody: that is not the peers' silence.
+void ZmqPostOffice::note_lateness(TimePoint now) {
+  const Duration late = now - last_turn_ - planned_wait_;
+  last_turn_ = now;
+  if (late < parts_.options.heartbeat) return;
+  inbox_.excuse(late);
+  for (const auto& [endpoint, link] : links_) link->excuse(late);
+}
+
+void ZmqPostOffice::obey_commands(TimePoint now) {
+  for (OutboxCommand& command : around_.outbox->take()) {
+    if (auto* send = std::get_if<SendCommand>(&command)) {
+      send_to(std::move(*send), now);
+    } else {
+      forget(std::get<ForgetCommand>(command));
+    }
+  }
+}
+
+void ZmqPostOffice::send_to(SendCommand command, TimePoint now) {
+  auto found = links_.find(command.endpoint);
+  if (found != links_.end() && found->second->is_dead()) {
+    bury(*found->second, Telling::sink);
+    links_.erase(found);
+    found = links_.end();
+  }
+  if (found == links_.end()) {
+    auto link = std::make_unique<ZmqOutLink>(command.endpoint, next_link_++, link_parts_, now);
+    found = links_.emplace(command.endpoint, std::move(link)).first;
+  }
+  command.envelope.header.acknowledged = inbox_.received_from(command.endpoint);
+  found->second->post(std::move(command.envelope), now);
+}
+
+void ZmqPostOffice::forget(const ForgetCommand& command) {
+  const auto found = links_.find(command.endpoint);
+  if (found == links_.end()) return;
+  ZmqOutLink& link = *found->second;
+  link.die(command.why);
+  if (parts_.arena) parts_.arena->take_back(link.id());  // the node said it is known to be dead
+  bury(link, Telling::nobody);
+  links_.erase(found);
+}
+
+void ZmqPostOffice::tend_links(TimePoint now) {
+  for (auto entry = links_.begin(); entry != links_.end();) {
+    ZmqOutLink& link = *entry->second;
+    link.read(now);
+    link.read_monitor(now);
+    link.tick(now);
+    around_.outbox->release(link.endpoint(), link.take_released());
+    if (!link.is_dead()) {
+      ++entry;
+      continue;
+    }
+    bury(link, Telling::sink);
+    entry = links_.erase(entry);
+  }
+}
+
+// Tells the sink what a dead link means: what never left comes back, what may have arrived is covered by the peer's end.
+void ZmqPostOffice::bury(ZmqOutLink& link, Telling telling) {
+  const std::string endpoint = link.endpoint();
+  const Failure why = link.why_dead();
+  std::vector<Envelope> unsent = link.unsent();
+  LinkCost gone = link.in_flight();
+  gone += link.take_released();
+  for (const Envelope& envelope : unsent) gone += LinkCost{1, wire_cost(envelope)};
+  around_.outbox->release(endpoint, gone);
+  around_.tally.undeliverable += unsent.size();
+  for (Envelope& envelope : unsent) around_.sink.on_undeliverable(std::move(envelope), why);
+  if (!link.was_up()) return;
+  if (parts_.arena) orphans_.push_back({link.id(), link.peer_process()});
+  if (telling == Telling::sink) {
+    report_down(endpoint, link.peer_instance(), why);
+  } else {
+    note_reported(link.peer_instance());
+  }
+}
+
+void ZmqPostOffice::report_gone_senders() {
+  for (const GoneSender& gone : inbox_.take_gone()) {
+    const auto link = links_.find(gone.endpoint);
+    // A sending half to the same instance sees its end by itself, and has more to say about it.
+    if (link != links_.end() && link->second->peer_instance() == gone.instance) continue;
+    if (std::find(reported_.begin(), reported_.end(), gone.instance) != reported_.end()) continue;
+    report_down(gone.endpoint, gone.instance, gone.why);
+  }
+}
+
+void ZmqPostOffice::report_down(const std::string& endpoint, std::uint64_t instance, const Failure& why) {
+  note_reported(instance);
+  around_.sink.on_peer_down(endpoint, why);
+}
+
+void ZmqPostOffice::note_reported(std::uint64_t instance) {
+  reported_.push_back(instance);
+  if (reported_.size() > kMaxReported) reported_.pop_front();
+}
+
+void ZmqPostOffice::take_back_orphans(TimePoint now) {
+  if (orphans_.empty() || now - last_orphan_check_ < kOrphanCheck) return;
+  last_orphan_check_ = now;
+  std::erase_if(orphans_, [this](const Orphans& orphans) {
+    if (!is_dead(orphans.process)) return false;
+    parts_.arena->take_back(orphans.borrower);
+    return true;
+  });
+}
+
+Duration ZmqPostOffice::time_to_wait() const {
+  const bool is_settled = std::all_of(links_.begin(), links_.end(), [](const auto& entry) { return entry.second->is_up(); });
+  if (!is_settled || around_.stop.is_requested()) return kShortWait;
+  if (inbox_.owes_notes()) return ZmqInbox::kNoteDelay;
+  const Duration tick = parts_.options.heartbeat / 2;
+  return orphans_.empty() ? tick : std::min(tick, kOrphanCheck);
+}
+
+// True when everybody has confirmed everything, or the time for it is over.
+bool ZmqPostOffice::is_done(TimePoint now) {
+  if (!around_.stop.is_requested()) return false;
+  if (now >= around_.stop.by()) return true;
+  if (!around_.outbox->is_empty()) return false;
+  for (const auto& [endpoint, link] : links_) {
+    if (link->is_refused()) link->die({FailureKind::disconnected, "nobody listens at " + endpoint + ", and this node stops"});
+    if (!link->is_flushed()) return false;
+  }
+  if (!said_bye_) {
+    said_bye_ = true;
+    for (const auto& [endpoint, link] : links_) link->say_bye(now);
+  }
+  return std::all_of(links_.begin(), links_.end(),
+                     [](const auto& entry) { return entry.second->is_dead() || entry.second->is_drained(); });
+}
+
+void ZmqPostOffice::end_all(const Failure& why) {
+  around_.outbox->close();
+  for (const auto& [endpoint, link] : links_) link->die(why);
+}
+
+void ZmqPostOffice::close_all() {
+  for (const auto& [endpoint, link] : links_) {
+    link->die({FailureKind::disconnected, "this node has stopped"});
+    bury(*link, Telling::nobody);  // this node's own end is no news of the peer
+  }
+  links_.clear();
+  for (OutboxCommand& command : around_.outbox->take()) {
+    auto* send = std::get_if<SendCommand>(&command);
+    if (send == nullptr) continue;
+    ++around_.tally.undeliverable;
+    around_.sink.on_undeliverable(std::move(send->envelope), {FailureKind::disconnected, "this node has stopped"});
+  }
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(around_.stop.by() - steady_now());
+  const int linger = static_cast<int>(std::clamp(left, kMinLinger, kMaxLinger).count());
+  for (Listening& listening : parts_.listenings) listening.router.set(zmq::sockopt::linger, linger);
+  inbox_.say_bye();
+  for (Listening& listening : parts_.listenings) {
+    listening.router.close();
+    std::error_code ignored;  // ZeroMQ removes the file itself most of the time
+    if (!listening.socket_file.empty()) std::filesystem::remove(listening.socket_file, ignored);
+  }
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,110 @@
+#pragma once
+
+#include "runtime/transport/zmq_inbox.hpp"
+#include "runtime/transport/zmq_listen.hpp"
+#include "runtime/transport/zmq_out_link.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// When the post office shall be done.
+///
+/// Thread-safety: request() from any thread, the rest from the post office.
+/// Ownership:     owned by the transport.
+/// Errors:        none.
+/// Restart:       one per transport.
+class StopRequest {
+ public:
+  /// Flush until `by`, then close.
+  void request(TimePoint by) { by_.store(by.time_since_epoch().count()); }
+  [[nodiscard]] bool is_requested() const { return by_.load() != 0; }
+  [[nodiscard]] TimePoint by() const { return TimePoint(Duration(by_.load())); }
+
+ private:
+  std::atomic<Duration::rep> by_{0};  // 0 = not yet
+};
+
+/// What the post office is made of; made by the transport before the thread starts, used by the thread alone.
+struct PostOfficeParts {
+  std::shared_ptr<zmq::context_t> context;
+  ZmqTransportOptions options;
+  LinkIdentity self;
+  std::vector<Listening> listenings;
+  std::unique_ptr<ShmArena> arena;  ///< none = payloads go by wire
+};
+
+/// The one thread that owns every socket: takes envelopes from the outbox, gives those that arrive to the sink.
+///
+/// Thread-safety: run() on one thread; everything else belongs to it.
+/// Ownership:     owns sockets, arena and links; borrows outbox, sink, tally and stop request.
+/// Errors:        a link's end is told to the sink; an error of ZeroMQ itself ends all links with its text.
+/// Restart:       made new with a new transport.
+///
+/// PO-1  Every envelope taken from the outbox is transmitted, or comes back as undeliverable.
+/// PO-2  The end of a peer is told to the sink once for each link to it; that of one who only ever sent, once for it.
+/// PO-3  Blocks lent to a dead process are free again; those of a living or unknown one are never taken from under it.
+class ZmqPostOffice {
+ public:
+  struct Surroundings {
+    std::shared_ptr<ZmqOutbox> outbox;
+    std::shared_ptr<Waker> waker;
+    TransportSink& sink;
+    TransportTally& tally;
+    const StopRequest& stop;
+  };
+
+  ZmqPostOffice(PostOfficeParts parts, Surroundings around);
+  void run();
+
+ private:
+  // Blocks of a dead link whose borrower may still be looking at them.
+  struct Orphans {
+    std::uint64_t borrower = 0;
+    ProcessMark process;
+  };
+
+  // Who hears that the peer of a buried link is gone.
+  enum class Telling : unsigned char { sink, nobody };
+
+  void work();
+  void turn();
+  void wait(Duration at_most);
+  void note_lateness(TimePoint now);
+  void obey_commands(TimePoint now);
+  void send_to(SendCommand command, TimePoint now);
+  void forget(const ForgetCommand& command);
+  void tend_links(TimePoint now);
+  void bury(ZmqOutLink& link, Telling telling);
+  void note_reported(std::uint64_t instance);
+  void report_gone_senders();
+  void report_down(const std::string& endpoint, std::uint64_t instance, const Failure& why);
+  void take_back_orphans(TimePoint now);
+  [[nodiscard]] Duration time_to_wait() const;
+  [[nodiscard]] bool is_done(TimePoint now);
+  void end_all(const Failure& why);
+  void close_all();
+
+  PostOfficeParts parts_;
+  Surroundings around_;
+  LinkParts link_parts_;
+  ZmqInbox inbox_;
+  std::map<std::string, std::unique_ptr<ZmqOutLink>> links_;
+  std::vector<Orphans> orphans_;
+  std::deque<std::uint64_t> reported_;  // instances whose end the sink knows
+  std::vector<zmq::pollitem_t> poll_items_;
+  std::uint64_t next_link_ = 1;
+  TimePoint last_turn_;
+  TimePoint last_orphan_check_;
+  Duration planned_wait_{0};
+  bool said_bye_ = false;
+  bool has_more_to_read_ = false;
+};
+
+}  // namespace troupe::runtime

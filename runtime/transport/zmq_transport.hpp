@@ -1,0 +1,30 @@
+#pragma once
+
+#include "runtime/transport/transport.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace troupe::runtime {
+
+/// How a process is reached, and how much it takes at a time.
+struct ZmqTransportOptions {
+  std::string listen;       ///< "ipc:///dir/name", "tcp://host:port" or "tcp://host:*"
+  std::string also_listen;  ///< a second endpoint (tcp beside ipc); empty = none
+  std::string node_name = "node";
+  std::uint32_t incarnation = 1;
+  std::uint64_t job = 0;    ///< processes of another job are refused
+  std::filesystem::path arena_directory = "/dev/shm";
+  std::size_t arena_bytes = 256ULL << 20;    ///< room for payloads to processes of this machine; 0 = none; grows by use
+  std::uint32_t window_messages = 1024;      ///< messages of one sender accepted and not yet done with
+  std::size_t window_bytes = 64ULL << 20;    ///< the same in bytes; one message larger than it may go alone
+  Duration heartbeat = std::chrono::milliseconds(200);
+  Duration peer_timeout = std::chrono::seconds(5);
+};
+
+/// A transport between processes and machines over ZeroMQ sockets; docs/transport.md describes the protocol.
+[[nodiscard]] std::unique_ptr<Transport> make_zmq_transport(ZmqTransportOptions options);
+
+}  // namespace troupe::runtime

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "runtime/actor_id.hpp"
+#include "runtime/failure.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace troupe::runtime {
+
+/// Delivered to every watcher of an actor, once for each watch, with the true cause (exception text, signal, lost link).
+struct ActorDown {
+  static constexpr std::string_view kName = "runtime.actor_down";
+  ActorId actor;
+  Failure cause;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(actor, cause);
+  }
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,52 @@
+#include "scheduler/actor_record.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::scheduler {
+
+std::string_view to_string(ActorState state) {
+  switch (state) {
+    case ActorState::waiting: return "waiting";
+    case ActorState::starting: return "starting";
+    case ActorState::up: return "up";
+    case ActorState::down: return "down";
+    case ActorState::given_up: return "given_up";
+  }
+  return "?";
+}
+
+void ActorRecord::move_to(ActorState from, ActorState to) {
+  if (state_ != from) {
+    throw std::logic_error("actor " + name_ + " is " + std::string(to_string(state_)) + ": it cannot go from " +
+                           std::string(to_string(from)) + " to " + std::string(to_string(to)));
+  }
+  state_ = to;
+}
+
+runtime::ActorId ActorRecord::start_on(std::string node) {
+  move_to(ActorState::waiting, ActorState::starting);
+  node_ = std::move(node);
+  ++incarnation_;
+  return id();
+}
+
+void ActorRecord::ready(std::int64_t process, std::string endpoint) {
+  move_to(ActorState::starting, ActorState::up);
+  process_ = process;
+  endpoint_ = std::move(endpoint);
+}
+
+void ActorRecord::went_down(runtime::TimePoint now, runtime::Failure cause) {
+  move_to(state_ == ActorState::starting ? ActorState::starting : ActorState::up, ActorState::down);
+  failures_.push_back(now);
+  last_failure_ = std::move(cause);
+  process_ = 0;
+  endpoint_.clear();
+}
+
+void ActorRecord::wait_again() { move_to(ActorState::down, ActorState::waiting); }
+
+void ActorRecord::give_up() { move_to(ActorState::down, ActorState::given_up); }
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,150 @@
+#include "scheduler/child_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace troupe::scheduler {
+namespace {
+
+using runtime::Failure;
+using runtime::FailureKind;
+
+Failure system_failure(const std::string& what) {
+  return {FailureKind::faulted, what + ": " + std::strerror(errno)};
+}
+
+/// Only async-signal-safe calls: other threads may hold any lock at the moment of fork().
+[[noreturn]] void become(const char* program, char* const* arguments, int input, int output, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // the parent died before the signal was armed
+  dup2(input, STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  // An own session: Ctrl-C at the terminal reaches the head alone, which ends the job in good order.
+  setsid();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execv(program, arguments);
+  _exit(127);
+}
+
+/// A descriptor from which `text` can be read to its end, without a second process to feed a pipe.
+int text_descriptor(const std::string& text) {
+  const int descriptor = static_cast<int>(syscall(SYS_memfd_create, "troupe-input", 1U /* MFD_CLOEXEC */));
+  if (descriptor < 0) return -1;
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = write(descriptor, text.data() + written, text.size() - written);
+    if (count <= 0) {
+      close(descriptor);
+      return -1;
+    }
+    written += static_cast<std::size_t>(count);
+  }
+  lseek(descriptor, 0, SEEK_SET);
+  return descriptor;
+}
+
+long read_oom_counter(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  std::string word;
+  long value = 0;
+  while (file >> word >> value) {
+    if (word == key) return value;
+  }
+  return -1;
+}
+
+}  // namespace
+
+runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec) {
+  std::vector<char*> arguments;
+  std::string program = spec.program.string();
+  arguments.push_back(program.data());
+  std::vector<std::string> copies = spec.arguments;
+  for (std::string& argument : copies) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+
+  const int input = text_descriptor(spec.input);
+  if (input < 0) return system_failure("cannot make the input of " + program);
+  const int output = open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (output < 0) {
+    const Failure failure = system_failure("cannot open log " + spec.log.string());
+    close(input);
+    return failure;
+  }
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) become(program.c_str(), arguments.data(), input, output, parent);
+  const int fork_error = errno;
+  close(input);
+  close(output);
+  if (pid < 0) {
+    errno = fork_error;
+    return system_failure("cannot start " + program);
+  }
+  const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (descriptor < 0) {
+    const Failure failure = system_failure("cannot watch process " + std::to_string(pid));
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return failure;
+  }
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  return ProcessHandle{pid, descriptor};
+}
+
+runtime::Failure reap_process(const ProcessHandle& handle, long oom_kills_before) {
+  int status = 0;
+  pid_t reaped = 0;
+  do {
+    reaped = waitpid(handle.pid, &status, 0);
+  } while (reaped < 0 && errno == EINTR);
+  if (handle.descriptor >= 0) close(handle.descriptor);
+  if (reaped < 0) return {FailureKind::faulted, "ended, but its status is lost: " + std::string(std::strerror(errno))};
+  if (WIFEXITED(status)) {
+    return {FailureKind::faulted, "exited with status " + std::to_string(WEXITSTATUS(status))};
+  }
+  const int signal_number = WTERMSIG(status);
+  const char* name = sigabbrev_np(signal_number);
+  std::string text = "killed by signal " + std::to_string(signal_number) + " (SIG" + (name ? name : "?") + ")";
+  const long oom_kills = count_oom_kills();
+  if (signal_number == SIGKILL && oom_kills > oom_kills_before) {
+    text += ": out of memory, the cgroup's oom_kill counter grew from " + std::to_string(oom_kills_before) + " to " +
+            std::to_string(oom_kills);
+  }
+  return {FailureKind::faulted, text};
+}
+
+long count_oom_kills() {
+  std::ifstream file("/proc/self/cgroup");
+  std::string line;
+  long best = 0;
+  while (std::getline(file, line)) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    long value = -1;
+    if (controllers == "memory") {
+      value = read_oom_counter("/sys/fs/cgroup/memory" + path + "/memory.oom_control", "oom_kill");
+    } else if (controllers.empty()) {
+      value = read_oom_counter("/sys/fs/cgroup" + path + "/memory.events", "oom_kill");
+    }
+    best = std::max(best, value);
+  }
+  return best;
+}
+
+}  // namespace troupe::scheduler

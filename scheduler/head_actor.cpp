@@ -1,0 +1,281 @@
+#include "scheduler/head_actor.hpp"
+
+#include "runtime/node.hpp"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::scheduler {
+namespace {
+
+using nlohmann::ordered_json;
+using runtime::Failure;
+using runtime::FailureKind;
+
+constexpr runtime::Duration kTick = std::chrono::milliseconds(20);
+constexpr runtime::Duration kHeartbeat = std::chrono::milliseconds(300);
+// A node beats every 300 ms; ten missed beats in a row are not a busy machine any more.
+constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
+constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
+// Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
+constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
+constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
+
+double seconds(runtime::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+HeadActor::HeadActor(JobSpec spec, EventLog& events)
+    : spec_(std::move(spec)), events_(events), detector_(kSuspectAfter, kDeadAfter) {
+  for (const std::string& name : spec_.actors) records_.emplace_back(name);
+}
+
+runtime::Behavior HeadActor::behavior() {
+  using runtime::on;
+  return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),    on(this, &HeadActor::worker_ready),
+          on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor),   on(this, &HeadActor::end_job),
+          on(this, &HeadActor::record_event),  on(this, &HeadActor::tick)};
+}
+
+void HeadActor::on_start(runtime::Context& context) {
+  last_tick_ = context.now();
+  context.after(kTick, HeadTick{});
+}
+
+ActorRecord* HeadActor::find(const runtime::ActorId& actor) {
+  const auto found = std::find_if(records_.begin(), records_.end(),
+                                  [&actor](const ActorRecord& record) { return record.id() == actor; });
+  return found == records_.end() ? nullptr : &*found;
+}
+
+void HeadActor::register_node(const RegisterNode& message, runtime::Context& context) {
+  const auto known = nodes_.find(message.node);
+  if (known != nodes_.end() && known->second.agent.actor != message.agent.actor) {
+    lose_node(message.node, {FailureKind::disconnected, "node " + message.node + " was started again"}, context);
+  }
+  nodes_[message.node] = NodeRow{message.agent, message.slots};
+  context.node().announce(message.agent);
+  detector_.heard_from(message.node, context.now());
+  events_.record("node_joined", {{"node", message.node}, {"endpoint", message.agent.endpoint}});
+  context.reply(Registered{spec_.term, spec_.job,
+                           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
+  place_waiting(context);
+}
+
+void HeadActor::heartbeat(const NodeHeartbeat& message, runtime::Context& context) {
+  if (nodes_.contains(message.node)) detector_.heard_from(message.node, context.now());
+}
+
+std::vector<NodeCapacity> HeadActor::capacities() const {
+  std::vector<NodeCapacity> nodes;
+  for (const auto& [name, row] : nodes_) {
+    NodeCapacity capacity{name, row.slots, 0};
+    for (const ActorRecord& record : records_) {
+      const bool here = record.state() == ActorState::starting || record.state() == ActorState::up;
+      if (here && record.node() == name) ++capacity.running;
+    }
+    nodes.push_back(capacity);
+  }
+  return nodes;
+}
+
+void HeadActor::place_waiting(runtime::Context& context) {
+  if (job_ != Job::running) return;
+  const bool first_placement =
+      std::all_of(records_.begin(), records_.end(), [](const ActorRecord& r) { return r.id().incarnation == 0; });
+  if (first_placement && nodes_.size() < spec_.nodes_wanted) return;
+  for (ActorRecord& record : records_) {
+    if (record.state() != ActorState::waiting) continue;
+    const runtime::Result<std::string> node = choose_node(capacities(), record.node());
+    if (!node) return;  // looked at again at the next tick; nodes may join
+    start_actor(record, *node, context);
+  }
+}
+
+void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtime::Context& context) {
+  const runtime::ActorId actor = record.start_on(node);
+  pending_[actor.name].ready_by = context.now() + kReadyDeadline;
+  const SpawnActor order{actor,       spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
+                         spec_.job_text};
+  context.request<Ack>(nodes_.at(node).agent.actor, order, kAgentDeadline,
+                       [this, actor](runtime::Result<Ack> answer, runtime::Context& turn) {
+                         ActorRecord* started = find(actor);
+                         if (answer || started == nullptr || started->state() != ActorState::starting) return;
+                         lost(*started, answer.failure().within("cannot be started"), turn);
+                       });
+}
+
+void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& context) {
+  ActorRecord* record = find(message.actor.actor);
+  if (record == nullptr || record->state() != ActorState::starting) {
+    spdlog::warn("event=unexpected_worker actor={}", message.actor.actor.describe());
+    context.reply_failure({FailureKind::unknown, "the head does not expect " + message.actor.actor.describe()});
+    return;
+  }
+  record->ready(message.process, message.actor.endpoint);
+  pending_[message.actor.actor.name].ready_by = {};
+  context.node().announce(message.actor);
+  context.node().announce(message.member);
+  members_[message.actor.actor.name] = message.member;
+  events_.record("actor_up", {{"actor", message.actor.actor.name},
+                              {"incarnation", message.actor.actor.incarnation},
+                              {"node", record->node()},
+                              {"pid", message.process}});
+  DirectoryUpdate update;
+  for (const ActorRecord& each : records_) {
+    if (each.state() == ActorState::up) update.alive.push_back({each.id(), each.endpoint()});
+  }
+  context.reply(Ack{});
+  tell_members(update, context);
+  tell_driver_if_whole(context);
+}
+
+void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& context) {
+  for (const ActorRecord& record : records_) {
+    if (record.state() != ActorState::up) continue;
+    (void)context.send(members_.at(record.id().name).actor, update);  // a dead member's news come from its agent
+  }
+}
+
+void HeadActor::tell_driver_if_whole(runtime::Context& context) {
+  AllUp all;
+  for (const ActorRecord& record : records_) {
+    if (record.state() != ActorState::up) return;
+    all.actors.push_back(record.id());
+  }
+  (void)context.send(spec_.driver, all);  // the driver is in this process
+}
+
+void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
+  ActorRecord* record = find(message.actor);
+  if (record == nullptr) return;
+  if (record->state() == ActorState::starting || record->state() == ActorState::up) lost(*record, message.cause, context);
+}
+
+void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context) {
+  const runtime::ActorId actor = record.id();
+  record.went_down(context.now(), cause);
+  pending_[actor.name] = {};
+  context.node().declare_down(actor, cause);
+  if (const auto member = members_.find(actor.name); member != members_.end()) {
+    context.node().declare_down(member->second.actor, cause);
+    members_.erase(member);
+  }
+  if (job_ == Job::ending) return;
+  events_.record("actor_down", {{"actor", actor.name},
+                                {"incarnation", actor.incarnation},
+                                {"node", record.node()},
+                                {"kind", to_string(cause.kind)},
+                                {"cause", cause.text}});
+  spdlog::warn("event=actor_down actor={} cause=\"{}\"", actor.describe(), cause.text);
+  tell_members({{}, {{actor, cause}}}, context);
+  (void)context.send(spec_.driver, ActorLost{actor, cause});
+  if (job_ == Job::failed) return;
+  const RestartDecision decision = decide_restart(record.failures(), context.now(), spec_.limits);
+  if (!decision.restart_after) {
+    record.give_up();
+    fail_job(record, decision.reason, context);
+    return;
+  }
+  pending_[actor.name].restart_at = context.now() + *decision.restart_after;
+  events_.record("actor_restart", {{"actor", actor.name},
+                                   {"incarnation", actor.incarnation + 1},
+                                   {"after_seconds", seconds(*decision.restart_after)},
+                                   {"reason", decision.reason}});
+}
+
+void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context) {
+  job_ = Job::failed;
+  std::string report = "the job cannot go on\n  actor:  " + culprit.id().describe() + " on node " + culprit.node() +
+                       "\n  cause:  " + culprit.last_failure().text + "\n  policy: " + reason +
+                       "\n  log:    " + (spec_.run_directory / "logs").string() + "\n  others:";
+  for (const ActorRecord& record : records_) {
+    if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
+  }
+  events_.record("job_failed", {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
+  (void)context.send(spec_.driver, JobFailed{report});
+}
+
+void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime::Context& context) {
+  const auto row = nodes_.find(node);
+  if (row == nodes_.end()) return;
+  const runtime::ActorId agent = row->second.agent.actor;
+  events_.record("node_lost", {{"node", node}, {"cause", cause.text}});
+  nodes_.erase(row);
+  detector_.forget(node);
+  context.node().declare_down(agent, cause);
+  for (ActorRecord& record : records_) {
+    const bool there = record.node() == node;
+    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up)) lost(record, cause, context);
+  }
+}
+
+void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) {
+  const auto found = std::find_if(records_.begin(), records_.end(),
+                                  [&message](const ActorRecord& record) { return record.id().name == message.name; });
+  if (found == records_.end()) {
+    context.reply_failure({FailureKind::unknown, "no actor named " + message.name + " in this job"});
+    return;
+  }
+  if (found->state() != ActorState::up && found->state() != ActorState::starting) {
+    context.reply_failure({FailureKind::disconnected,
+                           message.name + " is " + std::string(to_string(found->state())) + ": nothing to kill"});
+    return;
+  }
+  (void)context.send(nodes_.at(found->node()).agent.actor, KillProcess{found->id()});
+  context.reply(Ack{});
+}
+
+void HeadActor::end_job(const EndJob& message, runtime::Context& context) {
+  job_ = Job::ending;
+  spdlog::debug("event=end_job reason=\"{}\"", message.reason);
+  const runtime::ReplyTo asker = context.defer_reply();
+  auto left = std::make_shared<std::size_t>(nodes_.size());  // shared by the answers of all agents
+  if (nodes_.empty()) {
+    context.reply_to(asker, Ack{});
+    return;
+  }
+  for (const auto& [name, row] : nodes_) {
+    context.request<Ack>(row.agent.actor, StopAll{}, kAgentDeadline,
+                         [left, asker](runtime::Result<Ack>, runtime::Context& turn) {
+                           if (--*left == 0) turn.reply_to(asker, Ack{});
+                         });
+  }
+}
+
+void HeadActor::record_event(const RecordEvent& message, runtime::Context&) {
+  const ordered_json fields = ordered_json::parse(message.fields, nullptr, /*allow_exceptions=*/false);
+  if (fields.is_object()) events_.record(message.event, fields);
+}
+
+void HeadActor::tick(const HeadTick&, runtime::Context& context) {
+  const runtime::TimePoint now = context.now();
+  // A head that was itself starved must not blame the nodes for the beats it did not read.
+  if (now - last_tick_ > kHeartbeat) detector_.observe_pause(now - last_tick_);
+  last_tick_ = now;
+  if (job_ == Job::running) {
+    for (const std::string& node : detector_.dead(now)) {
+      lose_node(node, {FailureKind::disconnected, "node " + node + " sent no heartbeat for " +
+                                                      std::to_string(seconds(kDeadAfter)) + " s"}, context);
+    }
+    for (ActorRecord& record : records_) {
+      Pending& pending = pending_[record.id().name];
+      if (record.state() == ActorState::down && now >= pending.restart_at) {
+        record.wait_again();
+      } else if (record.state() == ActorState::starting && pending.ready_by != runtime::TimePoint{} &&
+                 now >= pending.ready_by) {
+        pending.ready_by = {};
+        if (nodes_.contains(record.node())) {
+          (void)context.send(nodes_.at(record.node()).agent.actor, KillProcess{record.id()});
+        }
+      }
+    }
+    place_waiting(context);
+  }
+  context.after(kTick, HeadTick{});
+}
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,30 @@
+#include "scheduler/member_actor.hpp"
+
+#include "runtime/node.hpp"
+
+#include <utility>
+
+namespace troupe::scheduler {
+
+MemberActor::MemberActor(runtime::ActorId own_actor, OnEnd on_end)
+    : own_actor_(std::move(own_actor)), on_end_(std::move(on_end)) {}
+
+runtime::Behavior MemberActor::behavior() {
+  return {runtime::on(this, &MemberActor::update), runtime::on(this, &MemberActor::someone_down)};
+}
+
+void MemberActor::on_start(runtime::Context& context) {
+  context.watch(own_actor_);
+  context.watch({std::string(kHeadName), 0});
+}
+
+void MemberActor::update(const DirectoryUpdate& message, runtime::Context& context) {
+  for (const DirectoryUpdate::Death& death : message.dead) context.node().declare_down(death.actor, death.cause);
+  for (const runtime::DirectoryEntry& entry : message.alive) context.node().announce(entry);
+}
+
+void MemberActor::someone_down(const runtime::ActorDown& message, runtime::Context&) {
+  on_end_(message.cause.within(message.actor.name));
+}
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+#include "runtime/watch.hpp"
+#include "scheduler/scheduler_protocol.hpp"
+
+#include <functional>
+
+namespace troupe::scheduler {
+
+/// A worker process's ear for the head: keeps the node's directory up to date, and notices when the head or the
+/// process's own actor is gone.
+///
+/// Thread-safety: single owner thread.
+/// Ownership:     borrows nothing; `on_end` must be callable from any thread and must not block.
+/// Errors:        none of its own.
+/// Restart:       starts with the process.
+///
+/// ME-1  Deaths of an update are declared before its placements are announced.
+class MemberActor final : public runtime::Actor {
+ public:
+  /// Called once, with the reason, when this process has no more business: its actor failed, or the head is gone.
+  using OnEnd = std::function<void(const runtime::Failure&)>;
+
+  MemberActor(runtime::ActorId own_actor, OnEnd on_end);
+
+  runtime::Behavior behavior() override;
+  void on_start(runtime::Context& context) override;
+
+ private:
+  void update(const DirectoryUpdate& message, runtime::Context& context);
+  void someone_down(const runtime::ActorDown& message, runtime::Context& context);
+
+  const runtime::ActorId own_actor_;
+  const OnEnd on_end_;
+};
+
+}  // namespace troupe::scheduler

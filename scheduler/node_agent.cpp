@@ -1,0 +1,153 @@
+#include "scheduler/node_agent.hpp"
+
+#include "runtime/node.hpp"
+#include "runtime/observe/status_page.hpp"
+#include "scheduler/worker_input.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::scheduler {
+namespace {
+
+using runtime::Failure;
+using runtime::FailureKind;
+
+constexpr runtime::Duration kTick = std::chrono::milliseconds(50);
+constexpr runtime::Duration kRegisterDeadline = std::chrono::seconds(5);
+
+std::string file_name(const std::string& actor) {
+  std::string name = actor;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
+/// What the actor itself said before its process ended: the text of the exception that stopped it, if it was one.
+std::string last_words(const std::filesystem::path& run_directory, const runtime::ActorId& actor) {
+  for (const runtime::Snapshot& page : runtime::read_status_pages(run_directory / "actors")) {
+    if (page.actor == actor) return page.failure;
+  }
+  return {};
+}
+
+}  // namespace
+
+NodeAgent::NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep)
+    : options_(std::move(options)), sweep_(std::move(sweep)) {
+  const std::string self = agent_name(options_.node);
+  watch_ = std::make_unique<ProcessWatch>([&node, self](pid_t pid, const Failure& cause) {
+    (void)node.send(self, ProcessEnded{pid, cause});  // refused only when the agent itself is gone
+  });
+}
+
+runtime::Behavior NodeAgent::behavior() {
+  using runtime::on;
+  return {on(this, &NodeAgent::spawn),         on(this, &NodeAgent::kill_process), on(this, &NodeAgent::stop_all),
+          on(this, &NodeAgent::process_ended), on(this, &NodeAgent::tick),         on(this, &NodeAgent::someone_down)};
+}
+
+void NodeAgent::on_start(runtime::Context& context) { tick({}, context); }
+
+void NodeAgent::on_stop(runtime::Context&) { watch_.reset(); }
+
+void NodeAgent::register_with_head(runtime::Context& context) {
+  link_ = Link::asked;
+  const RegisterNode registration{options_.node, {context.self(), context.node().endpoint()}, options_.slots};
+  context.request<Registered>({std::string(kHeadName), 0}, registration, kRegisterDeadline,
+                              [this](runtime::Result<Registered> answer, runtime::Context& turn) {
+                                if (!answer) {
+                                  link_ = Link::searching;
+                                  spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
+                                  return;
+                                }
+                                link_ = Link::joined;
+                                beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
+                                turn.watch({std::string(kHeadName), 0});
+                                spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
+                              });
+}
+
+void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
+  const runtime::TimePoint now = context.now();
+  if (link_ == Link::searching && stops_.empty() && now - last_beat_ >= std::chrono::milliseconds(300)) {
+    last_beat_ = now;
+    register_with_head(context);
+  }
+  if (link_ == Link::joined && now - last_beat_ >= beat_every_) {
+    last_beat_ = now;
+    (void)context.send(kHeadName, NodeHeartbeat{options_.node});  // a lost beat is what the head looks for
+  }
+  if (kill_at_ && now >= *kill_at_) {
+    signal_all(SIGKILL);
+    kill_at_.reset();
+  }
+  answer_stops(context);
+  context.after(kTick, AgentTick{});
+}
+
+void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
+  const std::filesystem::path run_directory = message.run_directory;
+  ProcessSpec spec;
+  spec.program = options_.program;
+  spec.arguments = {"worker", message.actor.name};
+  spec.input = render_worker_input({message.actor, message.job, message.term, message.head_endpoint,
+                                    message.run_directory, options_.listen, message.job_text});
+  spec.log = run_directory / "logs" / (file_name(message.actor.name) + ".log");
+  const runtime::Result<pid_t> pid = watch_->start(spec);
+  if (!pid) {
+    context.reply_failure(pid.failure().within("node " + options_.node));
+    return;
+  }
+  running_[*pid] = Running{message.actor, run_directory};
+  context.reply(Ack{});
+}
+
+void NodeAgent::kill_process(const KillProcess& message, runtime::Context&) {
+  for (const auto& [pid, running] : running_) {
+    if (running.actor == message.actor) watch_->signal(pid, SIGKILL);
+  }
+}
+
+void NodeAgent::signal_all(int signal_number) {
+  for (const auto& [pid, running] : running_) watch_->signal(pid, signal_number);
+}
+
+void NodeAgent::stop_all(const StopAll&, runtime::Context& context) {
+  stops_.push_back(context.defer_reply());
+  signal_all(SIGTERM);
+  kill_at_ = context.now() + options_.grace;
+  answer_stops(context);
+}
+
+void NodeAgent::answer_stops(runtime::Context& context) {
+  if (!running_.empty() || stops_.empty()) return;
+  for (const runtime::ReplyTo& stop : stops_) context.reply_to(stop, Ack{});
+  stops_.clear();
+  kill_at_.reset();
+}
+
+void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& context) {
+  const auto found = running_.find(static_cast<pid_t>(message.process));
+  if (found == running_.end()) return;
+  const Running ended = found->second;
+  running_.erase(found);
+  sweep_();
+  Failure cause = message.cause;
+  const std::string words = last_words(ended.run_directory, ended.actor);
+  if (!words.empty()) cause.text = words + " (" + cause.text + ")";
+  (void)context.send(kHeadName, ActorExited{ended.actor, cause, message.process});  // no head: nothing to report to
+  answer_stops(context);
+}
+
+void NodeAgent::someone_down(const runtime::ActorDown& message, runtime::Context& context) {
+  if (message.actor.name != kHeadName) return;
+  spdlog::warn("event=head_lost cause=\"{}\" running={}", message.cause.describe(), running_.size());
+  link_ = Link::searching;
+  signal_all(SIGTERM);
+  kill_at_ = context.now() + options_.grace;
+}
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "runtime/actor.hpp"
+#include "runtime/context.hpp"
+#include "runtime/watch.hpp"
+#include "scheduler/process_watch.hpp"
+#include "scheduler/scheduler_protocol.hpp"
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::scheduler {
+
+/// How a worker process of this node is started: the program and where its endpoint is.
+struct NodeAgentOptions {
+  std::string node;                  ///< this node's name
+  std::uint32_t slots = 0;           ///< actors it may hold; 0 = any number
+  std::filesystem::path program;     ///< started as "<program> worker", with the job on standard input
+  std::string listen;                ///< where workers listen: "ipc:///dir" (one socket a worker) or "tcp://host"
+  std::uint64_t arena_job = 0;       ///< shared-memory segments of this job are swept after a death
+  runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL
+};
+
+/// An agent's process ended; told by the watching thread to the agent itself.
+struct ProcessEnded {
+  static constexpr std::string_view kName = "agent.process_ended";
+  std::int64_t process = 0;
+  runtime::Failure cause;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(process, cause);
+  }
+};
+
+struct AgentTick {
+  static constexpr std::string_view kName = "agent.tick";
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
+/// The head's hand on a node: registers, beats, starts actor processes, sees them die, reports why.
+///
+/// Thread-safety: single owner thread; the process watch reports by message.
+/// Ownership:     owns the processes it started; they die with this process.
+/// Errors:        a process that cannot be started is a failed reply; a lost head ends all processes, then the agent
+///                registers again when a head is back.
+/// Restart:       a restarted agent holds no processes; the head places them anew.
+///
+/// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit status or signal.
+/// NA-2  Without a head nothing runs on.
+class NodeAgent final : public runtime::Actor {
+ public:
+  /// Removes what a dead process left behind (shared memory, sockets).
+  using Sweep = std::function<void()>;
+
+  NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep);
+
+  runtime::Behavior behavior() override;
+  void on_start(runtime::Context& context) override;
+  void on_stop(runtime::Context& context) override;
+
+ private:
+  struct Running {
+    runtime::ActorId actor;
+    std::filesystem::path run_directory;
+  };
+
+  void spawn(const SpawnActor& message, runtime::Context& context);
+  void kill_process(const KillProcess& message, runtime::Context& context);
+  void stop_all(const StopAll& message, runtime::Context& context);
+  void process_ended(const ProcessEnded& message, runtime::Context& context);
+  void tick(const AgentTick& message, runtime::Context& context);
+  void someone_down(const runtime::ActorDown& message, runtime::Context& context);
+
+  void register_with_head(runtime::Context& context);
+  void signal_all(int signal_number);
+  void answer_stops(runtime::Context& context);
+
+  const NodeAgentOptions options_;
+  const Sweep sweep_;
+  std::map<pid_t, Running> running_;
+  std::vector<runtime::ReplyTo> stops_;             // StopAll requests waiting for the last process
+  std::optional<runtime::TimePoint> kill_at_;       // when SIGTERM was not enough
+  enum class Link { searching, asked, joined } link_ = Link::searching;
+  runtime::TimePoint last_beat_{};
+  runtime::Duration beat_every_ = std::chrono::milliseconds(500);
+  std::unique_ptr<ProcessWatch> watch_;             // last: its thread calls back until it is destroyed
+};
+
+}  // namespace troupe::scheduler

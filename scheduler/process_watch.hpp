@@ -1,0 +1,62 @@
+#pragma once
+
+#include "scheduler/child_process.hpp"
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+namespace troupe::scheduler {
+
+/// Sees processes end, by pidfd, within about a millisecond, and calls back with the true cause.
+///
+/// Thread-safety: all methods from any thread; callbacks run on the watching thread.
+/// Ownership:     owns the pidfds and reaps the processes.
+/// Errors:        the constructor throws std::runtime_error when the kernel gives no epoll descriptor.
+/// Restart:       gone with the process; children are killed by PR_SET_PDEATHSIG.
+///
+/// PW-1  Every watched process that ends is reported exactly once, with the cause the kernel knows.
+class ProcessWatch final {
+ public:
+  using OnExit = std::function<void(pid_t, const runtime::Failure&)>;
+
+  explicit ProcessWatch(OnExit on_exit);
+  ~ProcessWatch();
+  ProcessWatch(const ProcessWatch&) = delete;
+  ProcessWatch& operator=(const ProcessWatch&) = delete;
+
+  /// @threadsafe  Starts the process and watches it. Started on the watching thread, which lives as long as this
+  /// object: PR_SET_PDEATHSIG fires when the thread that forked ends.
+  runtime::Result<pid_t> start(const ProcessSpec& spec);
+  /// @threadsafe  Sends a signal if the process is still ours to signal.
+  void signal(pid_t pid, int signal_number);
+  /// @threadsafe
+  [[nodiscard]] std::size_t running() const;
+
+ private:
+  void run();
+  void start_requested();
+
+  struct StartRequest {
+    const ProcessSpec* spec = nullptr;
+    std::optional<runtime::Result<pid_t>> answer;
+  };
+
+  const OnExit on_exit_;  // constant after construction
+  int poller_ = -1;       // constant after construction
+  int wake_ = -1;         // constant after construction
+
+  mutable std::mutex mutex_;
+  std::condition_variable answered_;
+  std::unordered_map<pid_t, ProcessHandle> processes_;  // guarded by mutex_
+  StartRequest* request_ = nullptr;                     // guarded by mutex_
+  bool ending_ = false;                                 // guarded by mutex_
+  long oom_kills_ = 0;                                  // watching thread only
+
+  std::thread thread_;
+};
+
+}  // namespace troupe::scheduler

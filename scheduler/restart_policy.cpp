@@ -1,0 +1,20 @@
+#include "scheduler/restart_policy.hpp"
+
+#include <algorithm>
+
+namespace troupe::scheduler {
+
+RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, runtime::TimePoint now,
+                               const RestartLimits& limits) {
+  const auto recent = std::count_if(failures.begin(), failures.end(),
+                                    [&](runtime::TimePoint failure) { return now - failure <= limits.window; });
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limits.window).count();
+  const std::string count = std::to_string(recent) + " failures within " + std::to_string(seconds) + " s, " +
+                            std::to_string(limits.max_restarts) + " restarts allowed";
+  if (recent > limits.max_restarts || limits.backoff.empty()) return {std::nullopt, count + ": giving up"};
+  const auto index = std::min<std::size_t>(static_cast<std::size_t>(std::max<std::ptrdiff_t>(recent, 1) - 1),
+                                           limits.backoff.size() - 1);
+  return {limits.backoff[index], count};
+}
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "runtime/clock.hpp"
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace troupe::scheduler {
+
+/// How often an actor may be started again: at most `max_restarts` within `window`, with a growing delay (the restart
+/// intensity of Erlang/OTP supervisors).
+struct RestartLimits {
+  int max_restarts = 10;
+  runtime::Duration window = std::chrono::seconds(60);
+  std::vector<runtime::Duration> backoff = {std::chrono::milliseconds(0), std::chrono::milliseconds(50),
+                                            std::chrono::milliseconds(200), std::chrono::seconds(1),
+                                            std::chrono::seconds(5)};
+};
+
+struct RestartDecision {
+  std::optional<runtime::Duration> restart_after;  ///< empty = give up
+  std::string reason;
+};
+
+/// Restart after a delay, or give up, with the reason in words. `failures`: times of this actor's failures, the present
+/// one last.
+///
+/// RP-1  Only failures within the window count: an actor that ran well for long starts again at once.
+/// RP-2  A pure function: equal arguments, equal answer.
+[[nodiscard]] RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, runtime::TimePoint now,
+                                             const RestartLimits& limits);
+
+}  // namespace troupe::scheduler

@@ -1,0 +1,215 @@
+#include "runtime/transport/zmq_inbox.hpp"
+
+#include "runtime/message/message.hpp"
+#include "tests/runtime/zmq_test_kit.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe::runtime {
+namespace {
+
+/// A caller that speaks ZeroMQ and the wire format, but keeps to the protocol only as far as its test wants.
+class RawCaller {
+ public:
+  explicit RawCaller(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+    socket_.connect(endpoint);
+    hello_.job = 7;
+    hello_.node_name = "raw";
+    hello_.instance = random_id();
+    hello_.link = 1;
+    hello_.endpoint = "ipc:///nowhere/raw" + std::to_string(hello_.instance);  // two callers are two nodes
+  }
+  LinkHello& hello() { return hello_; }
+
+  void say_hello() {
+    Envelope envelope = encode_message(hello_);
+    envelope.header.kind = EnvelopeKind::hello;
+    send(envelope, {}, {});
+  }
+  void send(const Envelope& envelope, std::span<const PayloadPlace> places, std::vector<std::string> more) {
+    std::vector<zmq::message_t> frames;
+    frames.push_back(encode_front(envelope, places));
+    for (const std::string& frame : more) frames.emplace_back(frame.data(), frame.size());
+    ASSERT_TRUE(send_frames(socket_, frames));
+  }
+  void send_sequence(std::uint64_t sequence) {
+    Envelope envelope = numbered(static_cast<std::uint32_t>(sequence));
+    envelope.header.sequence = sequence;
+    send(envelope, {}, {});
+  }
+  void send_bytes(const std::vector<std::string>& parts) {
+    std::vector<zmq::message_t> frames;
+    for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
+    ASSERT_TRUE(send_frames(socket_, frames));
+  }
+  /// The next answer that is an M; answers of other kinds before it are passed over.
+  template <Message M>
+  Result<M> next() {
+    for (;;) {
+      zmq::message_t frame;
+      if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
+      const Result<Front> front = decode_front(bytes_of(frame));
+      if (!front) return front.failure();
+      if (Result<M> message = decode_message<M>(front->envelope)) return message;
+    }
+  }
+
+ private:
+  zmq::context_t context_{1};
+  zmq::socket_t socket_;
+  LinkHello hello_;
+};
+
+struct Fixture {
+  TestFolder folder;
+  TestPeer peer;
+  RawCaller caller;
+
+  explicit Fixture(std::uint32_t window_messages = 1024)
+      : peer([&] {
+          ZmqTransportOptions options = test_options(folder, folder.ipc("peer"));
+          options.window_messages = window_messages;
+          return options;
+        }()),
+        caller(peer.endpoint()) {}
+
+  [[nodiscard]] std::uint64_t malformed() const { return peer.transport->counters().malformed; }
+  /// Waits until the caller's messages were looked at: a proper caller behind it gets its answer.
+  void settle() {
+    RawCaller proper(peer.endpoint());
+    proper.say_hello();
+    ASSERT_TRUE(proper.next<LinkWelcome>());
+  }
+};
+
+TEST(ZmqInbox, IB1_NothingBeforeAHello) {
+  Fixture at;
+  at.caller.send_sequence(1);
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  EXPECT_EQ(at.malformed(), 1U);
+  EXPECT_EQ(at.peer.sink.count(), 0U);
+  at.caller.send_sequence(1);
+  EXPECT_TRUE(at.peer.sink.wait_for_envelopes(1));
+}
+
+TEST(ZmqInbox, IB1_HellosThatMakeNoSenseAreSentOff) {
+  const std::vector<std::function<void(LinkHello&)>> changes{
+      [](LinkHello& hello) { hello.protocol = 9; },   [](LinkHello& hello) { hello.job = 9; },
+      [](LinkHello& hello) { hello.instance = 0; },   [](LinkHello& hello) { hello.endpoint = "nonsense"; },
+      [](LinkHello& hello) { hello.node_name.assign(kMaxNameBytes + 1, 'n'); },
+      [](LinkHello& hello) { hello.next_sequence = 5; }};
+  Fixture at;
+  for (const auto& change : changes) {
+    RawCaller caller(at.peer.endpoint());
+    change(caller.hello());
+    caller.say_hello();
+    const Result<LinkBye> bye = caller.next<LinkBye>();
+    ASSERT_TRUE(bye);
+    EXPECT_EQ(bye->refused, 1U);
+    EXPECT_FALSE(bye->reason.empty());
+  }
+  EXPECT_EQ(at.malformed(), changes.size());
+}
+
+TEST(ZmqInbox, IB2_GapEndsTheLink) {
+  Fixture at;
+  at.caller.say_hello();
+  at.caller.send_sequence(1);
+  at.caller.send_sequence(3);
+  at.caller.send_sequence(4);
+  const Result<LinkBye> bye = at.caller.next<LinkBye>();
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->received, 1U);
+  ASSERT_TRUE(at.peer.sink.wait_for_downs(1));
+  EXPECT_EQ(at.peer.sink.downs().front().endpoint, at.caller.hello().endpoint);
+  EXPECT_EQ(at.peer.sink.count(), 1U);
+}
+
+TEST(ZmqInbox, IB2_RepeatsAreDropped) {
+  Fixture at;
+  at.caller.say_hello();
+  for (const std::uint64_t sequence : {1, 2, 1, 2, 3}) at.caller.send_sequence(sequence);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(3));
+  const std::vector<Envelope> envelopes = at.peer.sink.take_envelopes();
+  ASSERT_EQ(envelopes.size(), 3U);
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(envelopes[i].header.step, i + 1);
+}
+
+TEST(ZmqInbox, IB2_NewConnectionOfAKnownLinkGoesOnWhereItWas) {
+  Fixture at;
+  at.caller.say_hello();
+  at.caller.send_sequence(1);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(1));
+  RawCaller again(at.peer.endpoint());
+  again.hello() = at.caller.hello();
+  again.say_hello();
+  const Result<LinkWelcome> welcome = again.next<LinkWelcome>();
+  ASSERT_TRUE(welcome);
+  EXPECT_EQ(welcome->received, 1U);
+  again.send_sequence(2);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(2));
+  at.caller.send_sequence(3);  // the old connection has no say any more
+  at.settle();
+  EXPECT_EQ(at.peer.sink.count(), 2U);
+}
+
+TEST(ZmqInbox, IB3_SenderThatIgnoresItsWindowIsSentOff) {
+  Fixture at(10);
+  at.caller.say_hello();
+  for (std::uint64_t sequence = 1; sequence <= 100; ++sequence) at.caller.send_sequence(sequence);
+  const Result<LinkBye> bye = at.caller.next<LinkBye>();
+  ASSERT_TRUE(bye);
+  EXPECT_NE(bye->reason.find("window"), std::string::npos);
+  EXPECT_EQ(at.peer.sink.count(), 10 * kMaxWindowShare);
+}
+
+TEST(ZmqInbox, IB4_PayloadsThatAreNotThereAreRefused) {
+  const std::vector<std::pair<std::vector<PayloadPlace>, std::vector<std::string>>> cases{
+      {{{PayloadWay::wire, {0, 0, 100, 0}}}, {}},
+      {{{PayloadWay::wire, {0, 0, 100, 0}}}, {std::string(99, 'x')}},
+      {{{PayloadWay::wire, {0, 0, 100, 0}}}, {std::string(100, 'x'), "more"}},
+      {{{PayloadWay::arena, {0, 0, 100, 0}}}, {}},
+      {{}, {"more"}},
+      {{{PayloadWay::wire, {0, 0, kMaxEnvelopeBytes, 0}}}, {"x"}}};
+  Fixture at;
+  for (const auto& [places, more] : cases) {
+    RawCaller caller(at.peer.endpoint());
+    caller.say_hello();
+    Envelope envelope = numbered(1);
+    envelope.header.sequence = 1;
+    caller.send(envelope, places, more);
+    EXPECT_TRUE(caller.next<LinkBye>());
+  }
+  EXPECT_EQ(at.peer.sink.count(), 0U);
+  EXPECT_EQ(at.malformed(), cases.size());
+}
+
+TEST(ZmqInbox, IB4_RandomFramesAreCountedAndDisturbNobody) {
+  Fixture at;
+  at.caller.say_hello();
+  at.caller.send_sequence(1);
+  RawCaller vandal(at.peer.endpoint());
+  vandal.say_hello();
+  ASSERT_TRUE(vandal.next<LinkWelcome>());
+  const zmq::message_t good = encode_front(numbered(1), {});
+  const std::string good_bytes(static_cast<const char*>(good.data()), good.size());
+  std::uint64_t count = 0;
+  for (std::size_t size = 0; size < good_bytes.size(); size += 3, ++count) vandal.send_bytes({good_bytes.substr(0, size)});
+  for (std::size_t size = 1; size < 200; size += 7, ++count) vandal.send_bytes({std::string(size, static_cast<char>(size))});
+  vandal.send_bytes(std::vector<std::string>(5000, "x"));
+  vandal.send_bytes({"", "", ""});
+  count += 2;
+  vandal.hello().node_name = "again";
+  vandal.say_hello();
+  ASSERT_TRUE(vandal.next<LinkWelcome>());
+  EXPECT_EQ(at.malformed(), count);
+  at.caller.send_sequence(2);
+  EXPECT_TRUE(at.peer.sink.wait_for_envelopes(2));
+  EXPECT_TRUE(at.peer.sink.downs().empty());
+}
+
+}  // namespace
+}  // namespace troupe::runtime

@@ -1,0 +1,116 @@
+#include "runtime/transport/zmq_wire.hpp"
+
+#include "tests/runtime/zmq_test_kit.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+namespace troupe::runtime {
+namespace {
+
+Envelope full_envelope() {
+  Envelope envelope = numbered(5);
+  envelope.header.kind = EnvelopeKind::request;
+  envelope.header.sender = 11;
+  envelope.header.receiver = 12;
+  envelope.header.sequence = 13;
+  envelope.header.correlation = 14;
+  return envelope;
+}
+
+const std::vector<PayloadPlace>& some_places() {
+  static const std::vector<PayloadPlace> places{{PayloadWay::wire, {0, 0, 1000, 0}},
+                                                {PayloadWay::arena, {5, 8192, 70'000, 99}}};
+  return places;
+}
+
+TEST(ZmqWire, ZW1_FrontRoundTrip) {
+  const Envelope envelope = full_envelope();
+  const zmq::message_t frame = encode_front(envelope, some_places());
+  const Front front = decode_front(bytes_of(frame)).value();
+  Header expected = envelope.header;
+  expected.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
+  expected.payload_count = 2;
+  EXPECT_EQ(front.envelope.header, expected);
+  EXPECT_EQ(front.envelope.message, envelope.message);
+  EXPECT_EQ(front.envelope.sender_name, envelope.sender_name);
+  EXPECT_EQ(front.envelope.body, envelope.body);
+  EXPECT_EQ(front.places, some_places());
+}
+
+TEST(ZmqWire, ZW2_EveryTruncationIsRefused) {
+  const zmq::message_t frame = encode_front(full_envelope(), some_places());
+  const std::span<const std::byte> bytes = bytes_of(frame);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const std::vector<std::byte> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_FALSE(decode_front(cut)) << size << " bytes";
+  }
+  std::vector<std::byte> longer(bytes.begin(), bytes.end());
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(decode_front(longer));
+}
+
+TEST(ZmqWire, ZW2_FlippedAndRandomBytesEndInAValueOrAFailure) {
+  const zmq::message_t frame = encode_front(full_envelope(), some_places());
+  const std::span<const std::byte> good = bytes_of(frame);
+  for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+    std::vector<std::byte> bytes(good.begin(), good.end());
+    bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+    if (const Result<Front> front = decode_front(bytes)) {
+      EXPECT_LE(front->envelope.body.size() + front->envelope.message.size(), bytes.size());
+    }
+  }
+  std::mt19937 random(1);
+  for (int round = 0; round < 20'000; ++round) {
+    std::vector<std::byte> bytes(good.begin(), good.end());
+    bytes.resize(random() % 400);
+    const std::size_t from = random() % 120;  // keeps a part of the header right, to get behind it
+    for (std::size_t i = from; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(random());
+    if (const Result<Front> front = decode_front(bytes)) {
+      EXPECT_LE(front->places.size(), kMaxPayloads);
+    }
+  }
+}
+
+TEST(ZmqWire, ZW2_HugeLengthsAreRefused) {
+  const std::vector<PayloadPlace> huge{{PayloadWay::wire, {0, 0, kMaxEnvelopeBytes, 0}},
+                                       {PayloadWay::wire, {0, 0, 1, 0}}};
+  EXPECT_FALSE(decode_front(bytes_of(encode_front(full_envelope(), huge))));
+  const std::vector<PayloadPlace> endless{{PayloadWay::wire, {0, 0, ~std::uint64_t{0}, 0}}};
+  EXPECT_FALSE(decode_front(bytes_of(encode_front(full_envelope(), endless))));
+  const std::vector<PayloadPlace> odd_way{{static_cast<PayloadWay>(2), {0, 0, 1, 0}}};
+  EXPECT_FALSE(decode_front(bytes_of(encode_front(full_envelope(), odd_way))));
+}
+
+TEST(ZmqWire, ZW3_PayloadsOfAllSizesAreJoinedToTheSameBytes) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65'535}, std::size_t{65'536}, kChunkBytes - 1,
+                                 kChunkBytes, kChunkBytes + 1, 2 * kChunkBytes + 77}) {
+    const Payload payload = patterned(size, 3);
+    std::vector<zmq::message_t> frames;
+    append_payload(payload, frames);
+    ASSERT_EQ(frames.size(), frames_of(size)) << size;
+    const Payload joined = join_frames(frames, size).value();
+    EXPECT_TRUE(equal_bytes(payload, joined)) << size;
+  }
+  std::vector<zmq::message_t> frames;
+  append_payload(patterned(100, 1), frames);
+  EXPECT_FALSE(join_frames(frames, 101));
+}
+
+TEST(ZmqWire, LimitsAreCheckedBeforeSending) {
+  EXPECT_TRUE(check_limits(full_envelope()));
+  Envelope long_name = full_envelope();
+  long_name.message.assign(kMaxNameBytes + 1, 'n');
+  EXPECT_FALSE(check_limits(long_name));
+  Envelope long_body = full_envelope();
+  long_body.body.assign(kMaxBodyBytes + 1, 'b');
+  EXPECT_FALSE(check_limits(long_body));
+  Envelope many = full_envelope();
+  many.payloads.resize(kMaxPayloads + 1);
+  EXPECT_FALSE(check_limits(many));
+}
+
+}  // namespace
+}  // namespace troupe::runtime
