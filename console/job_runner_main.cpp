@@ -4,7 +4,7 @@
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
 #include "console/progress.hpp"
-#include "console/report/report.hpp"
+#include "console/report.hpp"
 #include "runtime/node.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
