@@ -38,7 +38,9 @@ int in_flight(const JobConfig& job, int stage) {
 
 }  // namespace
 
-int cuda_devices() { return at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0; }
+int cuda_devices() {
+  return at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
+}
 
 std::vector<std::string> place_stages(const JobConfig& job) {
   const std::vector<std::string> devices = devices_of(job.layout);
@@ -64,8 +66,8 @@ void check_devices(const JobConfig& job) {
   for (std::size_t stage = 0; stage < slices.size(); ++stage) {
     // Every stage of a CPU layout is a process with memory of its own; stages on one GPU share it.
     const std::string where = placed[stage] == "cpu" ? "the device of stage " + std::to_string(stage) : placed[stage];
-    needed[where] += static_cast<double>(gpt2::bytes_needed(job.model, slices[stage], job.train.micro_batch,
-                                                            in_flight(job, static_cast<int>(stage))));
+    needed[where] += static_cast<double>(
+        gpt2::bytes_needed(job.model, slices[stage], job.train.micro_batch, in_flight(job, static_cast<int>(stage))));
     stages[where] += " " + std::to_string(stage);
   }
   for (const auto& [where, bytes] : needed) {

@@ -18,9 +18,10 @@ using runtime::Phase;
 constexpr int kInjectedExitStatus = 3;
 
 Failure bad_rule(std::string_view text, const std::string& why) {
-  return {FailureKind::unknown, "fault rule \"" + std::string(text) + "\": " + why +
-                                    "; a rule reads: kill9|exit|throw ACTOR @step=N,phase=idle|forward|backward|reduce|" +
-                                    "optimizer|checkpoint[,incarnation=N]"};
+  return {FailureKind::unknown,
+          "fault rule \"" + std::string(text) + "\": " + why +
+              "; a rule reads: kill9|exit|throw ACTOR @step=N,phase=idle|forward|backward|reduce|" +
+              "optimizer|checkpoint[,incarnation=N]"};
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -60,7 +61,9 @@ std::string apply_condition(FaultRule& rule, std::string_view condition) {
   return "";
 }
 
-bool has_own_phases(const std::string& actor) { return actor.starts_with("stage/") || actor == "trainer"; }
+bool has_own_phases(const std::string& actor) {
+  return actor.starts_with("stage/") || actor == "trainer";
+}
 
 }  // namespace
 
@@ -86,7 +89,8 @@ runtime::Result<FaultRule> parse_fault_rule(std::string_view text) {
   }
   if (rule.phase == Phase::none) return bad_rule(text, "phase is missing");
   if (!has_own_phases(rule.actor) && rule.action != FaultAction::kill9 && rule.phase != Phase::forward) {
-    return bad_rule(text, rule.actor + " works in phase forward only; elsewhere it can be killed, but not exit or throw");
+    return bad_rule(text,
+                    rule.actor + " works in phase forward only; elsewhere it can be killed, but not exit or throw");
   }
   return rule;
 }
@@ -104,7 +108,8 @@ FaultPlan FaultPlan::from_environment() {
 
 void FaultPlan::reached(const std::string& actor, std::uint32_t incarnation, std::uint32_t step, Phase phase) const {
   for (const FaultRule& rule : rules_) {
-    const bool here = rule.actor == actor && rule.incarnation == incarnation && rule.step == step && rule.phase == phase;
+    const bool here =
+        rule.actor == actor && rule.incarnation == incarnation && rule.step == step && rule.phase == phase;
     if (!here) continue;
     if (rule.action == FaultAction::kill9) raise(SIGKILL);
     if (rule.action == FaultAction::exit) _exit(kInjectedExitStatus);

@@ -78,7 +78,7 @@ struct JobConfig {
 
 /// Thrown for a job that cannot be run as written: exit code 2.
 class ConfigError : public std::runtime_error {
- public:
+public:
   using std::runtime_error::runtime_error;
 };
 

@@ -14,8 +14,8 @@ namespace troupe::actors {
 namespace {
 
 std::vector<gpt2::Action> schedule_of(const StageRole& role) {
-  const auto schedule = role.job.layout.schedule == PipelineSchedule::gpipe ? gpt2::Schedule::gpipe
-                                                                            : gpt2::Schedule::one_f_one_b;
+  const auto schedule =
+      role.job.layout.schedule == PipelineSchedule::gpipe ? gpt2::Schedule::gpipe : gpt2::Schedule::one_f_one_b;
   const std::uint32_t count = role.job.micro_batches_per_replica();
   const gpt2::StageOf position{static_cast<int>(role.stage), static_cast<int>(role.job.layout.stages)};
   return gpt2::compile_schedule(schedule, position, {role.replica * count, count});
@@ -44,10 +44,10 @@ StageActor::~StageActor() = default;
 
 runtime::Behavior StageActor::behavior() {
   using runtime::on;
-  return {on(this, &StageActor::load),          on(this, &StageActor::run),         on(this, &StageActor::inputs),
-          on(this, &StageActor::targets),       on(this, &StageActor::activations), on(this, &StageActor::gradients),
-          on(this, &StageActor::slice_sums),    on(this, &StageActor::slice_total), on(this, &StageActor::tied_gradient),
-          on(this, &StageActor::commit),        on(this, &StageActor::fresh_weights), on(this, &StageActor::save),
+  return {on(this, &StageActor::load),       on(this, &StageActor::run),           on(this, &StageActor::inputs),
+          on(this, &StageActor::targets),    on(this, &StageActor::activations),   on(this, &StageActor::gradients),
+          on(this, &StageActor::slice_sums), on(this, &StageActor::slice_total),   on(this, &StageActor::tied_gradient),
+          on(this, &StageActor::commit),     on(this, &StageActor::fresh_weights), on(this, &StageActor::save),
           on(this, &StageActor::go_on)};
 }
 
@@ -92,8 +92,8 @@ void StageActor::run(const RunSteps& message, runtime::Context& context) {
 
 void StageActor::save(const SaveShard& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch() || state_ != State::idle || message.step != step_) {
-    context.reply_failure({runtime::FailureKind::unknown, context.self().name + " is not at the border after step " +
-                                                              std::to_string(message.step)});
+    context.reply_failure({runtime::FailureKind::unknown,
+                           context.self().name + " is not at the border after step " + std::to_string(message.step)});
     return;
   }
   // Steps on the screen count from 1, and the border after step n belongs to step n.
@@ -107,7 +107,8 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
   const StageModel::Saved saved = model_->save(message.directory);
   context.note(runtime::Phase::idle, step_, 0);
   if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::faulted, saved.error});
-  context.reply(ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
+  context.reply(
+      ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
 }
 
 // ---- arrivals ------------------------------------------------------------------------------------------------------
@@ -128,7 +129,9 @@ void StageActor::gradients(const BackwardGradients& message, runtime::Context& c
   if (inbox_.put(message)) advance(context);
 }
 
-void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) { collective_->deliver(message, context); }
+void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
 
 void StageActor::slice_total(const SliceTotal& message, runtime::Context& context) {
   collective_->deliver(message, context);
@@ -181,8 +184,9 @@ bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context
     return true;
   }
   const TensorBytes output = model_->forward(micro_batch, *batch);  // (B, T, C)
-  (void)context.send(stage_name(role_.replica, role_.stage + 1),
-                     ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
+  (void)context.send(
+      stage_name(role_.replica, role_.stage + 1),
+      ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
   return true;
 }
 
@@ -208,8 +212,9 @@ void StageActor::evaluate_ready(runtime::Context& context) {
     if (is_last()) {
       (void)context.send(kTrainerName, EvaluationPart{inbox_.epoch(), step_, model_->infer_loss(*batch_index, batch)});
     } else {
-      (void)context.send(stage_name(role_.replica, role_.stage + 1),
-                         ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
+      (void)context.send(
+          stage_name(role_.replica, role_.stage + 1),
+          ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
     }
   }
 }

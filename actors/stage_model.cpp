@@ -61,7 +61,8 @@ struct StageModel::Parts {
   at::Tensor gradient;  // (flat_size), ready for the optimizer
 };
 
-StageModel::StageModel(const JobConfig& job, std::uint32_t stage) : job_(job), parts_(std::make_unique<Parts>(job, stage)) {}
+StageModel::StageModel(const JobConfig& job, std::uint32_t stage)
+    : job_(job), parts_(std::make_unique<Parts>(job, stage)) {}
 
 StageModel::~StageModel() = default;
 
@@ -124,8 +125,8 @@ TensorBytes StageModel::infer(const StageInbox::Forward& batch) {
 }
 
 MicroBatchLoss StageModel::infer_loss(std::uint32_t micro_batch, const StageInbox::Forward& batch) {
-  return to_message(micro_batch, parts_->model.evaluate(parts_->on_device(batch.input),
-                                                        parts_->on_device(batch.targets.targets)));
+  return to_message(micro_batch,
+                    parts_->model.evaluate(parts_->on_device(batch.input), parts_->on_device(batch.targets.targets)));
 }
 
 Contribution StageModel::take_contribution(std::uint32_t epoch) {
@@ -178,7 +179,9 @@ TensorBytes StageModel::weights() const {
   return to_bytes(parts_->model.weights().clone());  // a copy: the next update must not change a message on its way
 }
 
-void StageModel::set_weights(const TensorBytes& weights) { parts_->model.weights().copy_(parts_->on_device(weights)); }
+void StageModel::set_weights(const TensorBytes& weights) {
+  parts_->model.weights().copy_(parts_->on_device(weights));
+}
 
 StageModel::Saved StageModel::save(const std::string& directory) const {
   const at::Tensor weights = parts_->model.weights().to(at::kCPU);

@@ -11,9 +11,12 @@ namespace {
 
 at::ScalarType scalar_type(TensorBytes::Type type) {
   switch (type) {
-    case TensorBytes::Type::float32: return at::kFloat;
-    case TensorBytes::Type::int64: return at::kLong;
-    case TensorBytes::Type::none: break;
+    case TensorBytes::Type::float32:
+      return at::kFloat;
+    case TensorBytes::Type::int64:
+      return at::kLong;
+    case TensorBytes::Type::none:
+      break;
   }
   throw std::runtime_error("tensor message with unknown element type " + std::to_string(static_cast<int>(type)));
 }
@@ -53,7 +56,8 @@ at::Tensor to_tensor(const TensorBytes& bytes) {
                              std::to_string(elements) + " elements");
   }
   const runtime::Payload data = bytes.data;
-  return at::from_blob(const_cast<std::byte*>(data.data()), bytes.shape, [data](void*) {}, at::TensorOptions(type));
+  return at::from_blob(
+      const_cast<std::byte*>(data.data()), bytes.shape, [data](void*) {}, at::TensorOptions(type));
 }
 
 }  // namespace troupe::actors

@@ -54,13 +54,14 @@ sigset_t block_stop_signals() {
 }
 
 class SignalThread final {
- public:
-  SignalThread(const sigset_t& signals, runtime::Node& node) : thread_([this, signals, &node] {
-    int received = 0;
-    while (sigwait(&signals, &received) == 0 && !ending_) {
-      (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
-    }
-  }) {}
+public:
+  SignalThread(const sigset_t& signals, runtime::Node& node)
+      : thread_([this, signals, &node] {
+          int received = 0;
+          while (sigwait(&signals, &received) == 0 && !ending_) {
+            (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
+          }
+        }) {}
   ~SignalThread() {
     ending_ = true;
     pthread_kill(thread_.native_handle(), SIGUSR2);
@@ -69,7 +70,7 @@ class SignalThread final {
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
- private:
+private:
   std::atomic<bool> ending_ = false;
   std::thread thread_;
 };
@@ -219,10 +220,11 @@ int run_job(const JobOptions& options) {
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ended](const TrainingEnd& end) { ended.set_value(end); }};
   events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
-  spawn_or_throw(node, std::string(actors::kTrainerName),
-                 std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, order, options.folder.root,
-                                                                             actors::FaultPlan::from_environment()},
-                                                        listener));
+  spawn_or_throw(
+      node, std::string(actors::kTrainerName),
+      std::make_unique<actors::TrainerActor>(
+          actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
+          listener));
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);

@@ -164,7 +164,9 @@ void ActorCell::finish() {
   if (snapshot().status != ActorStatus::failed) end(ActorStatus::stopped, {FailureKind::disconnected, "stopped"});
 }
 
-void ActorCell::fail(const Failure& cause) { end(ActorStatus::failed, cause); }
+void ActorCell::fail(const Failure& cause) {
+  end(ActorStatus::failed, cause);
+}
 
 void ActorCell::end(ActorStatus status, const Failure& cause) {
   std::vector<std::function<void()>> listeners;

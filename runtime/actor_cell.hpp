@@ -19,8 +19,8 @@ namespace troupe::runtime {
 class Node;
 class NodeCore;
 
-/// A running actor: mailbox, behavior, status. Gives the actor one turn at a time, and is the one place where an exception
-/// of an actor is caught.
+/// A running actor: mailbox, behavior, status. Gives the actor one turn at a time, and is the one place where an
+/// exception of an actor is caught.
 ///
 /// Thread-safety: deliver(), ask_to_stop() and snapshot() from any thread; the rest in the actor's own turn.
 /// Ownership:     owns the actor, its mailbox and its strand; shared with the tasks that are posted for it.
@@ -31,7 +31,7 @@ class NodeCore;
 /// CE-2  After a throw the actor gets no further turn, and every request waiting for it is answered with the cause.
 /// CE-3  A request whose handler returned without answering or deferring is answered with a Failure.
 class ActorCell final : public std::enable_shared_from_this<ActorCell> {
- public:
+public:
   using Started = std::function<void(Result<Done>)>;
   using Continuation = std::function<void(Result<Envelope>, Context&)>;
   struct Parts {
@@ -48,7 +48,8 @@ class ActorCell final : public std::enable_shared_from_this<ActorCell> {
   void start(Started started);
   /// @threadsafe  Takes the envelope only when it is queued.
   [[nodiscard]] PushResult deliver(Envelope& envelope);
-  /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it is over already.
+  /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it
+  /// is over already.
   void ask_to_stop(std::function<void()> stopped);
   /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
@@ -58,7 +59,7 @@ class ActorCell final : public std::enable_shared_from_this<ActorCell> {
   void count_dead_letter();
   [[nodiscard]] const ActorId& id() const { return parts_.id; }
 
- private:
+private:
   friend class Context;
 
   void turn();
@@ -71,8 +72,8 @@ class ActorCell final : public std::enable_shared_from_this<ActorCell> {
   void guarded(std::string_view where, const Work& work);
   void publish();
 
-  Node& node_;       // outlives the cell
-  NodeCore& core_;   // outlives the cell
+  Node& node_;      // outlives the cell
+  NodeCore& core_;  // outlives the cell
   const Parts parts_;
   Mailbox mailbox_;
 
@@ -83,8 +84,8 @@ class ActorCell final : public std::enable_shared_from_this<ActorCell> {
   enum class Wish { live, stop } wish_ = Wish::live;
 
   mutable std::mutex mutex_;
-  Snapshot snapshot_;                                // guarded by mutex_
-  std::vector<std::function<void()>> on_stopped_;    // guarded by mutex_
+  Snapshot snapshot_;                              // guarded by mutex_
+  std::vector<std::function<void()>> on_stopped_;  // guarded by mutex_
 };
 
 }  // namespace troupe::runtime

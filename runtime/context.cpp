@@ -10,9 +10,13 @@ namespace troupe::runtime {
 
 Context::Context(Node& node, ActorCell& cell, const Envelope* current) : node_(node), cell_(cell), current_(current) {}
 
-const ActorId& Context::self() const { return cell_.id(); }
+const ActorId& Context::self() const {
+  return cell_.id();
+}
 
-TimePoint Context::now() const { return node_.now(); }
+TimePoint Context::now() const {
+  return node_.now();
+}
 
 Result<Done> Context::send_envelope(const ActorId& to, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
@@ -37,7 +41,9 @@ void Context::answer_envelope(const ReplyTo& asker, Envelope envelope) {
   (void)node_.core_->answer(asker, std::move(envelope));
 }
 
-void Context::reply_failure(const Failure& failure) { reply_envelope(NodeCore::failure_envelope(failure)); }
+void Context::reply_failure(const Failure& failure) {
+  reply_envelope(NodeCore::failure_envelope(failure));
+}
 
 void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
   answer_envelope(asker, NodeCore::failure_envelope(failure));
@@ -81,11 +87,17 @@ void Context::send_later(Duration delay, Envelope envelope) {
   });
 }
 
-void Context::watch(const ActorId& actor) { node_.core_->watch(actor, self()); }
+void Context::watch(const ActorId& actor) {
+  node_.core_->watch(actor, self());
+}
 
-void Context::unwatch(const ActorId& actor) { node_.core_->unwatch(actor, self()); }
+void Context::unwatch(const ActorId& actor) {
+  node_.core_->unwatch(actor, self());
+}
 
-void Context::stop() { cell_.wish_ = ActorCell::Wish::stop; }
+void Context::stop() {
+  cell_.wish_ = ActorCell::Wish::stop;
+}
 
 void Context::note(Phase phase, std::uint32_t step, std::uint32_t micro_batch) {
   {

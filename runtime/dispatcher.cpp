@@ -14,7 +14,7 @@ using Task = std::function<void()>;
 
 /// Tasks for some threads; run() serves until stop(), and stop() lets what was posted run first.
 class TaskQueue {
- public:
+public:
   void post(Task task) {
     {
       const std::lock_guard lock(mutex_);
@@ -44,7 +44,7 @@ class TaskQueue {
     ready_.notify_all();
   }
 
- private:
+private:
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Task> tasks_;  // guarded by mutex_
@@ -53,17 +53,17 @@ class TaskQueue {
 
 /// A strand with a thread of its own.
 class PinnedStrand final : public Strand {
- public:
+public:
   explicit PinnedStrand(std::shared_ptr<TaskQueue> queue) : queue_(std::move(queue)) {}
   void post(Task task) override { queue_->post(std::move(task)); }
 
- private:
+private:
   const std::shared_ptr<TaskQueue> queue_;  // shared with the thread, which may outlive the strand
 };
 
 /// A strand over shared workers: at most one of its tasks is in the shared queue at a time.
 class SharedStrand final : public Strand {
- public:
+public:
   explicit SharedStrand(std::shared_ptr<TaskQueue> workers) : state_(std::make_shared<State>()) {
     state_->workers = std::move(workers);
   }
@@ -77,7 +77,7 @@ class SharedStrand final : public Strand {
     schedule(state_);
   }
 
- private:
+private:
   struct State {
     std::shared_ptr<TaskQueue> workers;
     std::mutex mutex;
@@ -110,7 +110,7 @@ class SharedStrand final : public Strand {
 };
 
 class ThreadedDispatcher final : public Dispatcher {
- public:
+public:
   explicit ThreadedDispatcher(int workers) : shared_(std::make_shared<TaskQueue>()) {
     for (int i = 0; i < workers; ++i) {
       threads_.emplace_back([queue = shared_] { queue->run(); });
@@ -138,7 +138,7 @@ class ThreadedDispatcher final : public Dispatcher {
     for (std::thread& thread : threads) thread.join();
   }
 
- private:
+private:
   const std::shared_ptr<TaskQueue> shared_;  // shared with strands and threads
   std::mutex mutex_;
   std::vector<std::shared_ptr<TaskQueue>> pinned_;  // guarded by mutex_
@@ -147,6 +147,8 @@ class ThreadedDispatcher final : public Dispatcher {
 
 }  // namespace
 
-std::unique_ptr<Dispatcher> make_threaded_dispatcher(int workers) { return std::make_unique<ThreadedDispatcher>(workers); }
+std::unique_ptr<Dispatcher> make_threaded_dispatcher(int workers) {
+  return std::make_unique<ThreadedDispatcher>(workers);
+}
 
 }  // namespace troupe::runtime

@@ -21,10 +21,10 @@ enum class PushResult { queued, full, closed };
 ///
 /// MB-1  Two envelopes from one sender are popped in the order they were pushed.
 /// MB-2  After close(), push() fails; close() hands out what was waiting.
-/// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their number
-///       is bounded by requests and watches.
+/// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
+///       number is bounded by requests and watches.
 class Mailbox final {
- public:
+public:
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}
 
   /// @threadsafe  Takes the envelope only when it is queued.
@@ -35,7 +35,7 @@ class Mailbox final {
   /// @threadsafe
   [[nodiscard]] std::size_t size() const;
 
- private:
+private:
   const std::size_t capacity_;  // constant after construction
 
   mutable std::mutex mutex_;

@@ -15,9 +15,13 @@ constexpr std::size_t kDeadKept = 256;
 NodeCore::NodeCore(Node& node, NodeOptions node_options, NodeParts node_parts)
     : options(std::move(node_options)), parts(std::move(node_parts)), node_(node) {}
 
-NodeCore::~NodeCore() { shutdown(std::chrono::seconds(2)); }
+NodeCore::~NodeCore() {
+  shutdown(std::chrono::seconds(2));
+}
 
-Result<Done> NodeCore::start() { return parts.transport->start(*this); }
+Result<Done> NodeCore::start() {
+  return parts.transport->start(*this);
+}
 
 Result<std::shared_ptr<ActorCell>> NodeCore::make_cell(std::string name, std::unique_ptr<Actor> actor,
                                                        const SpawnOptions& spawn) {
@@ -114,7 +118,8 @@ void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
 
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
   directory.bury(actor);
-  pending_.fail_target(name_hash(actor.name), actor.incarnation, {FailureKind::disconnected, actor.describe() + ": " + cause.text});
+  pending_.fail_target(name_hash(actor.name), actor.incarnation,
+                       {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   tell_watchers(actor, cause);
 }
 

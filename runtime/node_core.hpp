@@ -22,7 +22,7 @@ namespace troupe::runtime {
 /// Errors:        as Node.
 /// Restart:       as Node.
 class NodeCore final : public TransportSink {
- public:
+public:
   NodeCore(Node& node, NodeOptions options, NodeParts parts);
   ~NodeCore() override;
 
@@ -61,7 +61,7 @@ class NodeCore final : public TransportSink {
   NodeParts parts;
   Directory directory;
 
- private:
+private:
   Result<Done> deliver_local(ActorCell& cell, Envelope& envelope);
   void receive_watch(const Envelope& envelope);
   void receive_down(const Envelope& envelope);

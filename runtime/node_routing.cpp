@@ -29,7 +29,9 @@ struct WatchBody {
   }
 };
 
-Failure no_such_actor(const std::string& name) { return {FailureKind::unknown, "no actor named " + name}; }
+Failure no_such_actor(const std::string& name) {
+  return {FailureKind::unknown, "no actor named " + name};
+}
 
 }  // namespace
 
@@ -59,10 +61,12 @@ Result<Done> NodeCore::deliver_local(ActorCell& cell, Envelope& envelope) {
                                                   " is not the living one (" + cell.id().describe() + ")"};
   }
   switch (cell.deliver(envelope)) {
-    case PushResult::queued: return Done{};
+    case PushResult::queued:
+      return Done{};
     case PushResult::full:
       return Failure{FailureKind::overloaded, "the mailbox of " + cell.id().describe() + " is full"};
-    case PushResult::closed: return Failure{FailureKind::disconnected, cell.id().describe() + " is down"};
+    case PushResult::closed:
+      return Failure{FailureKind::disconnected, cell.id().describe() + " is down"};
   }
   return Failure{FailureKind::unknown, "unknown push result"};
 }
@@ -72,7 +76,8 @@ Result<Done> NodeCore::route(const ActorId& to, Envelope envelope) {
   envelope.header.receiver_incarnation = to.incarnation;
   envelope.header.job = options.job;
   envelope.header.term = options.term;
-  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver)) return deliver_local(*cell, envelope);
+  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver))
+    return deliver_local(*cell, envelope);
   const std::optional<DirectoryEntry> entry = directory.find(envelope.header.receiver);
   if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
   if (to.incarnation != 0 && directory.is_stale(envelope.header.receiver, to.incarnation)) {
@@ -104,8 +109,9 @@ std::uint64_t NodeCore::ask(const ActorId& to, Envelope envelope, Duration deadl
   envelope.header.correlation = correlation;
   timer->store(parts.timers->run_at(parts.clock->now() + deadline, [this, correlation, to, asked, deadline] {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
-    pending_.complete(correlation, Failure{FailureKind::disconnected, "no answer to " + asked + " from " + to.name +
-                                                                          " within " + std::to_string(milliseconds) + " ms"});
+    pending_.complete(correlation,
+                      Failure{FailureKind::disconnected, "no answer to " + asked + " from " + to.name + " within " +
+                                                             std::to_string(milliseconds) + " ms"});
   }));
   const Result<Done> sent = route(to, std::move(envelope));
   if (!sent) pending_.complete(correlation, sent.failure().within("cannot ask " + to.name));
@@ -228,14 +234,23 @@ void NodeCore::on_envelope(Envelope envelope) {
       if (envelope.header.kind == EnvelopeKind::request) answer_failure(envelope, delivered.failure());
       return;
     }
-    case EnvelopeKind::reply: pending_.complete(envelope.header.correlation, std::move(envelope)); return;
-    case EnvelopeKind::failure: pending_.complete(envelope.header.correlation, failure_of(envelope)); return;
+    case EnvelopeKind::reply:
+      pending_.complete(envelope.header.correlation, std::move(envelope));
+      return;
+    case EnvelopeKind::failure:
+      pending_.complete(envelope.header.correlation, failure_of(envelope));
+      return;
     case EnvelopeKind::watch:
-    case EnvelopeKind::unwatch: receive_watch(envelope); return;
-    case EnvelopeKind::down: receive_down(envelope); return;
+    case EnvelopeKind::unwatch:
+      receive_watch(envelope);
+      return;
+    case EnvelopeKind::down:
+      receive_down(envelope);
+      return;
     case EnvelopeKind::hello:
     case EnvelopeKind::credit:
-    case EnvelopeKind::bye: return;  // the transport's own
+    case EnvelopeKind::bye:
+      return;  // the transport's own
   }
 }
 
@@ -243,7 +258,8 @@ void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
   log_dead_letter(envelope, why);
   if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) cell->count_dead_letter();
   if (envelope.header.kind == EnvelopeKind::request) {
-    pending_.complete(envelope.header.correlation, why.within("cannot reach the node of " + envelope.message + "'s receiver"));
+    pending_.complete(envelope.header.correlation,
+                      why.within("cannot reach the node of " + envelope.message + "'s receiver"));
   }
 }
 

@@ -41,11 +41,9 @@ void PendingRequests::fail_if(const std::function<bool(const Request&)>& matches
 }
 
 void PendingRequests::fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why) {
-  fail_if(
-      [target, incarnation](const Request& request) {
-        return request.target == target && request.target_incarnation <= incarnation;
-      },
-      why);
+  fail_if([target, incarnation](
+              const Request& request) { return request.target == target && request.target_incarnation <= incarnation; },
+          why);
 }
 
 void PendingRequests::fail_endpoint(const std::string& endpoint, const Failure& why) {

@@ -22,7 +22,7 @@ namespace troupe::runtime {
 ///
 /// PR-1  Each completion is called exactly once.
 class PendingRequests final {
- public:
+public:
   using Completion = std::function<void(Result<Envelope>)>;
   struct Request {
     std::uint64_t target = 0;              ///< name_hash of the asked
@@ -42,7 +42,7 @@ class PendingRequests final {
   /// @threadsafe
   void fail_all(const Failure& why);
 
- private:
+private:
   void fail_if(const std::function<bool(const Request&)>& matches, const Failure& why);
 
   std::mutex mutex_;

@@ -2,8 +2,8 @@
 
 #include "runtime/node.hpp"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -24,7 +24,9 @@ constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
 
-double seconds(runtime::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(runtime::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -35,8 +37,8 @@ HeadActor::HeadActor(JobSpec spec, EventLog& events)
 
 runtime::Behavior HeadActor::behavior() {
   using runtime::on;
-  return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),    on(this, &HeadActor::worker_ready),
-          on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor),   on(this, &HeadActor::end_job),
+  return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),  on(this, &HeadActor::worker_ready),
+          on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor), on(this, &HeadActor::end_job),
           on(this, &HeadActor::record_event),  on(this, &HeadActor::tick)};
 }
 
@@ -60,8 +62,9 @@ void HeadActor::register_node(const RegisterNode& message, runtime::Context& con
   context.node().announce(message.agent);
   detector_.heard_from(message.node, context.now());
   events_.record("node_joined", {{"node", message.node}, {"endpoint", message.agent.endpoint}});
-  context.reply(Registered{spec_.term, spec_.job,
-                           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
+  context.reply(Registered{
+      spec_.term, spec_.job,
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
   place_waiting(context);
 }
 
@@ -98,7 +101,7 @@ void HeadActor::place_waiting(runtime::Context& context) {
 void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtime::Context& context) {
   const runtime::ActorId actor = record.start_on(node);
   pending_[actor.name].ready_by = context.now() + kReadyDeadline;
-  const SpawnActor order{actor,       spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
+  const SpawnActor order{actor,         spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
                          spec_.job_text};
   context.request<Ack>(nodes_.at(node).agent.actor, order, kAgentDeadline,
                        [this, actor](runtime::Result<Ack> answer, runtime::Context& turn) {
@@ -152,7 +155,8 @@ void HeadActor::tell_driver_if_whole(runtime::Context& context) {
 void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor);
   if (record == nullptr) return;
-  if (record->state() == ActorState::starting || record->state() == ActorState::up) lost(*record, message.cause, context);
+  if (record->state() == ActorState::starting || record->state() == ActorState::up)
+    lost(*record, message.cause, context);
 }
 
 void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context) {
@@ -195,7 +199,8 @@ void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, 
   for (const ActorRecord& record : records_) {
     if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
   }
-  events_.record("job_failed", {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
+  events_.record("job_failed",
+                 {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
   (void)context.send(spec_.driver, JobFailed{report});
 }
 
@@ -209,7 +214,8 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   context.node().declare_down(agent, cause);
   for (ActorRecord& record : records_) {
     const bool there = record.node() == node;
-    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up)) lost(record, cause, context);
+    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up))
+      lost(record, cause, context);
   }
 }
 
@@ -258,8 +264,10 @@ void HeadActor::tick(const HeadTick&, runtime::Context& context) {
   last_tick_ = now;
   if (job_ == Job::running) {
     for (const std::string& node : detector_.dead(now)) {
-      lose_node(node, {FailureKind::disconnected, "node " + node + " sent no heartbeat for " +
-                                                      std::to_string(seconds(kDeadAfter)) + " s"}, context);
+      lose_node(node,
+                {FailureKind::disconnected,
+                 "node " + node + " sent no heartbeat for " + std::to_string(seconds(kDeadAfter)) + " s"},
+                context);
     }
     for (ActorRecord& record : records_) {
       Pending& pending = pending_[record.id().name];

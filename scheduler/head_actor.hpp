@@ -22,9 +22,9 @@ namespace troupe::scheduler {
 struct JobSpec {
   std::uint64_t job = 0;
   std::uint32_t term = 1;
-  std::vector<std::string> actors;     ///< in the order in which they are started
-  std::string driver;                  ///< local actor that hears AllUp, ActorLost, JobFailed
-  std::uint32_t nodes_wanted = 1;      ///< placement begins when so many have joined
+  std::vector<std::string> actors;  ///< in the order in which they are started
+  std::string driver;               ///< local actor that hears AllUp, ActorLost, JobFailed
+  std::uint32_t nodes_wanted = 1;   ///< placement begins when so many have joined
   std::filesystem::path run_directory;
   std::string job_text;
   RestartLimits limits;
@@ -48,13 +48,13 @@ struct HeadTick {
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
 /// HD-3  The driver hears AllUp after every change, and only when every actor is up.
 class HeadActor final : public runtime::Actor {
- public:
+public:
   HeadActor(JobSpec spec, EventLog& events);
 
   runtime::Behavior behavior() override;
   void on_start(runtime::Context& context) override;
 
- private:
+private:
   struct NodeRow {
     runtime::DirectoryEntry agent;
     std::uint32_t slots = 0;
@@ -87,7 +87,7 @@ class HeadActor final : public runtime::Actor {
   EventLog& events_;
   std::map<std::string, NodeRow> nodes_;
   std::vector<ActorRecord> records_;
-  std::map<std::string, Pending> pending_;                // by actor name
+  std::map<std::string, Pending> pending_;                  // by actor name
   std::map<std::string, runtime::DirectoryEntry> members_;  // by actor name
   FailureDetector detector_;
   runtime::TimePoint last_tick_{};

@@ -30,8 +30,8 @@ struct Contribution {
   std::vector<std::shared_ptr<at::Tensor>> sums;  ///< flat (N) each, one a block; shared with messages on their way
 };
 
-/// Sums gradients over the replicas of a stage. Implementations: MessageCollective (actor messages; payloads through shared
-/// memory in a host, over tcp between hosts), NcclCollective (GPUs).
+/// Sums gradients over the replicas of a stage. Implementations: MessageCollective (actor messages; payloads through
+/// shared memory in a host, over tcp between hosts), NcclCollective (GPUs).
 ///
 /// Thread-safety: single owner thread (the stage's turn).
 /// Ownership:     owned by its stage actor; `done` must outlive the reduction.
@@ -42,7 +42,7 @@ struct Contribution {
 /// CL-1  The result is the fixed binary tree over global micro-batches: bitwise the same for every number of replicas.
 /// CL-2  Parts of another epoch are ignored; parts that come before begin() are kept for it.
 class Collective {
- public:
+public:
   using Done = std::function<void(at::Tensor total, runtime::Context& context)>;
 
   virtual ~Collective() = default;

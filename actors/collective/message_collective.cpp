@@ -12,8 +12,8 @@
 namespace troupe::actors {
 namespace {
 
-/// Elements [begin, end) of a flat gradient of `size` elements that replica `owner` sums. Cut at multiples of 16 floats,
-/// so that every slice starts on a cache line.
+/// Elements [begin, end) of a flat gradient of `size` elements that replica `owner` sums. Cut at multiples of 16
+/// floats, so that every slice starts on a cache line.
 struct Slice {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -34,7 +34,7 @@ Slice slice_of(std::int64_t size, std::uint32_t owner, std::uint32_t owners) {
 /// Errors:        parts that do not fit the reduction throw std::runtime_error: the sender runs another program.
 /// Restart:       starts empty.
 class MessageCollective final : public Collective {
- public:
+public:
   explicit MessageCollective(ReplicaGroup group) : group_(std::move(group)) {}
 
   void begin(Contribution contribution, Done done, runtime::Context& context) override {
@@ -71,7 +71,7 @@ class MessageCollective final : public Collective {
     slice_sent_ = false;
   }
 
- private:
+private:
   std::uint32_t members() const { return static_cast<std::uint32_t>(group_.members.size()); }
 
   void send_slice(std::uint32_t owner, runtime::Context& context) {
@@ -80,7 +80,7 @@ class MessageCollective final : public Collective {
     SliceSums message{own_->epoch, own_->step, group_.self, own_->blocks, {}};
     std::vector<at::Tensor> rows;
     for (const auto& sum : own_->sums) rows.push_back(sum->slice(0, slice.begin, slice.end));
-    message.sums = to_bytes(at::stack(rows));  // (blocks, slice)
+    message.sums = to_bytes(at::stack(rows));            // (blocks, slice)
     (void)context.send(group_.members[owner], message);  // a dead member ends the epoch
   }
 

@@ -94,14 +94,17 @@ void Dataset::take_lines(std::span<const std::uint16_t> tokens, std::uint16_t en
     const auto end = std::find(begin, tokens.end(), end_of_line);
     const auto next = end == tokens.end() ? end : end + 1;
     begins_.push_back(tokens_.size());
-    tokens_.insert(tokens_.end(), begin, begin + std::min<std::ptrdiff_t>(next - begin, static_cast<std::ptrdiff_t>(longest)));
+    tokens_.insert(tokens_.end(), begin,
+                   begin + std::min<std::ptrdiff_t>(next - begin, static_cast<std::ptrdiff_t>(longest)));
     begin = next;
   }
   all_ = begins_.size();
   begins_.push_back(tokens_.size());
 }
 
-std::uint64_t Dataset::samples(Split split) const { return split == Split::training ? training_ : all_ - training_; }
+std::uint64_t Dataset::samples(Split split) const {
+  return split == Split::training ? training_ : all_ - training_;
+}
 
 std::span<const std::uint16_t> Dataset::tokens_of(Split split, std::uint64_t sample) const {
   if (sample >= samples(split)) {

@@ -68,7 +68,8 @@ TokenFile read_token_file(const std::filesystem::path& path) {
   if (raw.version != kVersion) refuse(path, "is of version " + std::to_string(raw.version) + ", not 1");
   const std::span<const std::byte> body = bytes.subspan(sizeof raw);
   if (body.size() % 2 != 0 || body.size() / 2 != raw.count) {
-    refuse(path, "promises " + std::to_string(raw.count) + " tokens and holds " + std::to_string(body.size()) + " bytes of them");
+    refuse(path, "promises " + std::to_string(raw.count) + " tokens and holds " + std::to_string(body.size()) +
+                     " bytes of them");
   }
   if (checksum_of(body) != raw.checksum) refuse(path, "is damaged: its checksum does not match");
   TokenFile result;

@@ -9,7 +9,9 @@ namespace troupe::runtime {
 SpanWriter::SpanWriter(std::string& body, std::vector<Payload>& payloads)
     : OutputArchive(this), body_(body), payloads_(payloads) {}
 
-void SpanWriter::write_payload(const Payload& payload) { payloads_.push_back(payload); }
+void SpanWriter::write_payload(const Payload& payload) {
+  payloads_.push_back(payload);
+}
 
 void SpanWriter::finish() const {
   if (body_.size() > kMaxBodyBytes) {
@@ -26,7 +28,8 @@ SpanReader::SpanReader(std::string_view body, std::span<const Payload> payloads)
     : InputArchive(this), body_(body), payloads_(payloads) {}
 
 void SpanReader::fail(std::string_view what) {
-  if (error_.empty()) error_ = std::string(what) + " at byte " + std::to_string(at_) + " of " + std::to_string(body_.size());
+  if (error_.empty())
+    error_ = std::string(what) + " at byte " + std::to_string(at_) + " of " + std::to_string(body_.size());
 }
 
 void SpanReader::read(void* data, std::size_t size) {

@@ -27,14 +27,14 @@ namespace troupe::runtime {
 /// Errors:        finish() throws std::length_error when the body is larger than kMaxBodyBytes.
 /// Restart:       lives for one call.
 class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
- public:
+public:
   SpanWriter(std::string& body, std::vector<Payload>& payloads);
 
   void write(const void* data, std::size_t size) { body_.append(static_cast<const char*>(data), size); }
   void write_payload(const Payload& payload);
   void finish() const;
 
- private:
+private:
   std::string& body_;
   std::vector<Payload>& payloads_;
 };
@@ -51,7 +51,7 @@ class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyCl
 /// SA-2  Bytes left over after the last field are an error.
 /// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
- public:
+public:
   SpanReader(std::string_view body, std::span<const Payload> payloads);
 
   void read(void* data, std::size_t size);
@@ -63,7 +63,7 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
   [[nodiscard]] bool finish();
   [[nodiscard]] const std::string& error() const { return error_; }
 
- private:
+private:
   void fail(std::string_view what);
 
   std::string_view body_;
@@ -75,12 +75,12 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
 
 // How cereal's building blocks map onto the two archives.
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) {
   archive.write(&value, sizeof value);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     std::uint8_t byte = 0;  // any other byte value in a bool would be undefined behaviour
@@ -115,8 +115,12 @@ template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::BinaryData<T>& data) {
   archive.read(data.data, static_cast<std::size_t>(data.size));
 }
-inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payload) { archive.write_payload(payload); }
-inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) { payload = archive.read_payload(); }
+inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payload) {
+  archive.write_payload(payload);
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) {
+  payload = archive.read_payload();
+}
 
 }  // namespace troupe::runtime
 

@@ -18,8 +18,8 @@ constexpr std::uint64_t kMagic = 0x3153'4554'5055'4F52ULL;  // "ROUPETS1"
 constexpr std::size_t kWords = 256;                         // a page of 2 KiB
 constexpr std::size_t kReadAttempts = 1000;
 
-/// The page is an array of atomic words: a reader in another process may look at any time, and a torn read is seen by the
-/// sequence number (odd = being written).
+/// The page is an array of atomic words: a reader in another process may look at any time, and a torn read is seen by
+/// the sequence number (odd = being written).
 struct Page {
   std::atomic<std::uint64_t> magic;
   std::atomic<std::uint64_t> sequence;
@@ -131,9 +131,8 @@ Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path
   if (descriptor < 0) return cannot("make", path);
   // Allocated now, so that a full disk is an error here and not a SIGBUS later.
   const int allocated = posix_fallocate(descriptor, 0, sizeof(Page));
-  void* mapping = allocated == 0
-                      ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
-                      : MAP_FAILED;
+  void* mapping =
+      allocated == 0 ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) : MAP_FAILED;
   if (allocated != 0) errno = allocated;
   const Failure failure = mapping == MAP_FAILED ? cannot("map", path) : Failure{};
   close(descriptor);
@@ -141,9 +140,13 @@ Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path
   return std::unique_ptr<StatusPage>(new StatusPage(mapping));
 }
 
-StatusPage::StatusPage(void* mapping) : mapping_(mapping) { static_cast<Page*>(mapping_)->magic.store(kMagic); }
+StatusPage::StatusPage(void* mapping) : mapping_(mapping) {
+  static_cast<Page*>(mapping_)->magic.store(kMagic);
+}
 
-StatusPage::~StatusPage() { munmap(mapping_, sizeof(Page)); }
+StatusPage::~StatusPage() {
+  munmap(mapping_, sizeof(Page));
+}
 
 void StatusPage::publish(const Snapshot& snapshot) {
   Page& page = *static_cast<Page*>(mapping_);

@@ -14,7 +14,7 @@ namespace {
 /// Errors:        as Transport.
 /// Restart:       as Transport.
 class MemoryTransport final : public Transport {
- public:
+public:
   MemoryTransport(MemoryNetwork& network, const std::string& name) : network_(network), endpoint_("memory://" + name) {}
   ~MemoryTransport() override { stop(Duration{0}); }
 
@@ -48,7 +48,7 @@ class MemoryTransport final : public Transport {
 
   void stop(Duration) override { network_.detach(endpoint_); }
 
- private:
+private:
   MemoryNetwork& network_;
   const std::string endpoint_;
   std::atomic<std::uint64_t> sent_ = 0;
@@ -56,7 +56,9 @@ class MemoryTransport final : public Transport {
   std::atomic<std::uint64_t> undeliverable_ = 0;
 };
 
-Failure nobody_at(const std::string& endpoint) { return {FailureKind::disconnected, "nobody listens at " + endpoint}; }
+Failure nobody_at(const std::string& endpoint) {
+  return {FailureKind::disconnected, "nobody listens at " + endpoint};
+}
 
 }  // namespace
 
@@ -154,7 +156,9 @@ bool MemoryNetwork::release_one(const Link& link, std::string_view message) {
   return taken.has_value();
 }
 
-bool MemoryNetwork::drop_one(const Link& link, std::string_view message) { return take(&link, message).has_value(); }
+bool MemoryNetwork::drop_one(const Link& link, std::string_view message) {
+  return take(&link, message).has_value();
+}
 
 bool MemoryNetwork::duplicate_one(const Link& link, std::string_view message) {
   std::optional<Held> taken = take(&link, message);

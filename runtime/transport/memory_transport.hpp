@@ -23,7 +23,7 @@ namespace troupe::runtime {
 /// Errors:        an endpoint nobody has is disconnected.
 /// Restart:       a stopped transport's endpoint can be taken again.
 class MemoryNetwork final {
- public:
+public:
   using Link = std::pair<std::string, std::string>;  ///< (from endpoint, to endpoint)
   struct Held {
     Link link;
@@ -48,7 +48,7 @@ class MemoryNetwork final {
   void detach(const std::string& endpoint);
   Result<Done> carry(const Link& link, Envelope envelope);
 
- private:
+private:
   struct Port {
     std::mutex mutex;               // held during a delivery: a sink hears one envelope at a time
     TransportSink* sink = nullptr;  // guarded by mutex
@@ -59,10 +59,10 @@ class MemoryNetwork final {
   std::optional<Held> take_for_delivery();
 
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Port>> ports_;           // guarded by mutex_; shared with deliveries under way
-  std::deque<Held> held_;                                        // guarded by mutex_
-  enum class Mode { direct, holding } mode_ = Mode::direct;      // guarded by mutex_
-  bool delivering_ = false;                                      // guarded by mutex_: one thread delivers at a time
+  std::map<std::string, std::shared_ptr<Port>> ports_;       // guarded by mutex_; shared with deliveries under way
+  std::deque<Held> held_;                                    // guarded by mutex_
+  enum class Mode { direct, holding } mode_ = Mode::direct;  // guarded by mutex_
+  bool delivering_ = false;                                  // guarded by mutex_: one thread delivers at a time
 };
 
 /// A transport named "memory://<name>" on `network`, which outlives it.
