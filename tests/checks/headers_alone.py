@@ -1,8 +1,8 @@
 """Every header compiles alone.
 
-A header that its own source includes first has been compiled alone by the build of that source. All others are put
-through the compiler here, with the flags of a source of the same folder; LibTorch headers take seconds each, so few
-should be left.
+A header that its own source includes first has been compiled alone by the build of that source: with a precompiled
+header too, when the header's own first include is that very one. All others are put through the compiler here, with
+the flags of a source of the same folder; LibTorch headers take many seconds each, so few should be left.
 """
 
 import concurrent.futures
@@ -15,6 +15,7 @@ import sys
 
 import tree
 
+PRECOMPILED = '"gpt2/layers/torch.hpp"'
 FIRST_INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]+[>"])', re.MULTILINE)
 
 
@@ -32,16 +33,20 @@ def is_proven(sources, header, commands):
         return False
     command = commands.get(os.path.realpath(os.path.join(sources.root, source)))
     first = FIRST_INCLUDE.search(sources.text(source))
-    return command is not None and "-include" not in command[0] and first is not None and first[1] == f'"{header}"'
+    if command is None or first is None or first[1] != f'"{header}"':
+        return False
+    own_first = FIRST_INCLUDE.search(sources.text(header))
+    return "-include" not in command[0] or (own_first is not None and own_first[1] == PRECOMPILED)
 
 
 def flags_for(sources, header, commands):
     """Compiler and flags of the built source that is nearest to the header, without input, output and forced includes."""
-    best, best_shared = None, 0
+    best, best_shared = None, (0, 0)
     for source, (arguments, folder) in commands.items():
         inside = os.path.relpath(source, os.path.realpath(sources.root))
-        shared = len(os.path.commonpath([os.path.dirname(inside) or ".", os.path.dirname(header)]))
-        if shared > best_shared:
+        common = os.path.commonpath([os.path.dirname(inside) or ".", os.path.dirname(header)])
+        shared = (len(common), len(arguments))  # of equals the one with the most flags
+        if common and shared > best_shared:
             best, best_shared = (arguments, folder), shared
     if best is None:
         return None

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-SKIPPED_AT_ROOT = {".git", ".venv", ".cache", "data", "runs", "shared"}
+SKIPPED_AT_ROOT = {"data", "runs", "shared"}
 SKIPPED = {"__pycache__"}
 
 
@@ -24,7 +24,7 @@ class Tree:
                 name
                 for name in folders
                 if name not in SKIPPED
-                and not (at_root and (name in SKIPPED_AT_ROOT or name == "build" or name.startswith("build-")))
+                and not (at_root and (name in SKIPPED_AT_ROOT or re.match(r"\.|build(-|$)", name)))
             ]
             for name in files:
                 yield name if at_root else os.path.join(relative, name)
