@@ -1,8 +1,9 @@
 """Every header compiles alone.
 
-A header that its own source includes first has been compiled alone by the build of that source: with a precompiled
-header too, when the header's own first include is that very one. All others are put through the compiler here, with
-the flags of a source of the same folder; LibTorch headers take many seconds each, so few should be left.
+A header that a built source (its own, its test) includes first has been compiled alone by the build of that source:
+with a precompiled header too, when the header's own first include is that very one. All others are put through the
+compiler here, with the flags of a source of the same folder; LibTorch headers take many seconds each, so few should be
+left.
 """
 
 import concurrent.futures
@@ -26,26 +27,30 @@ def commands_of(build):
     return {os.path.realpath(entry["file"]): (shlex.split(entry["command"]), entry["directory"]) for entry in entries}
 
 
-def is_proven(sources, header, commands):
-    """The header's own source is built, includes it first, and nothing is put before it."""
-    source = header[: -len("hpp")] + "cpp"
-    if not sources.has(source):
-        return False
-    command = commands.get(os.path.realpath(os.path.join(sources.root, source)))
-    first = FIRST_INCLUDE.search(sources.text(source))
-    if command is None or first is None or first[1] != f'"{header}"':
-        return False
-    own_first = FIRST_INCLUDE.search(sources.text(header))
-    return "-include" not in command[0] or (own_first is not None and own_first[1] == PRECOMPILED)
+def proven(sources, commands):
+    """The headers that a built source includes first, with nothing put before them that they do not ask for first."""
+    headers = set()
+    for source, (arguments, _) in commands.items():
+        path = os.path.relpath(source, os.path.realpath(sources.root))
+        first = FIRST_INCLUDE.search(sources.text(path)) if sources.has(path) else None
+        header = first[1].strip('"') if first else ""
+        if not sources.has(header) or not header.endswith(".hpp"):
+            continue
+        own_first = FIRST_INCLUDE.search(sources.text(header))
+        if "-include" not in arguments or (own_first is not None and own_first[1] == PRECOMPILED):
+            headers.add(header)
+    return headers
 
 
 def flags_for(sources, header, commands):
     """Compiler and flags of the built source that is nearest to the header, without input, output and forced includes."""
-    best, best_shared = None, (0, 0)
+    best, best_shared = None, (0, -1)
     for source, (arguments, folder) in commands.items():
         inside = os.path.relpath(source, os.path.realpath(sources.root))
+        if inside.startswith("tests/") != header.startswith("tests/"):
+            continue
         common = os.path.commonpath([os.path.dirname(inside) or ".", os.path.dirname(header)])
-        shared = (len(common), len(arguments))  # of equals the one with the most flags
+        shared = (len(common), sum("torch" in argument for argument in arguments))  # of equals one that has LibTorch
         if common and shared > best_shared:
             best, best_shared = (arguments, folder), shared
     if best is None:
@@ -77,7 +82,7 @@ def compile_alone(sources, header, commands):
 def check_with(build):
     def check(sources):
         commands = commands_of(build)
-        headers = [header for header in sources.matching(".hpp") if not is_proven(sources, header, commands)]
+        headers = sorted(set(sources.matching(".hpp")) - proven(sources, commands))
         print(f"{len(headers)} headers to compile alone", file=sys.stderr)
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             results = pool.map(lambda header: compile_alone(sources, header, commands), headers)

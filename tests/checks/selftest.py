@@ -97,7 +97,7 @@ PLANTED = {
         ("gpt2/friend.hpp", "class A {\n  friend class BoxTest;\n};\n", "tests use the public interface"),
         ("tests/runtime/sleepy_test.cpp", "void f() { std::this_thread::sleep_for(x); }\n", "a test that sleeps"),
         ("actors/leaving.cpp", "void f() { std::exit(1); }\n", "only roots of programs end a process"),
-        ("scheduler/aborting.cpp", "void f() {\n  abort();\n}\n", "only roots of programs end a process"),
+        ("scheduler/aborting.cpp", "void f() {\n  std::abort();\n}\n", "only roots of programs end a process"),
         ("console/lambda.cpp", "auto f = [=] { return 1; };\n", "list what a lambda captures"),
         ("console/lambda_too.cpp", "auto f = [=, &a] { return 1; };\n", "list what a lambda captures"),
         ("runtime/open.hpp", "using namespace std;\n", "does not open namespaces"),
