@@ -10,9 +10,13 @@ namespace troupe::runtime {
 
 Context::Context(Node& node, ActorCell& cell, const Envelope* current) : node_(node), cell_(cell), current_(current) {}
 
-const ActorId& Context::self() const { return cell_.id(); }
+const ActorId& Context::self() const {
+  return cell_.id();
+}
 
-TimePoint Context::now() const { return node_.now(); }
+TimePoint Context::now() const {
+  return node_.now();
+}
 
 Result<Done> Context::send_envelope(const ActorId& to, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
@@ -33,11 +37,15 @@ void Context::reply_envelope(Envelope envelope) {
 void Context::answer_envelope(const ReplyTo& asker, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
   envelope.header.sender_incarnation = self().incarnation;
+  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
   envelope.sender_name = self().name;
+  cell_.forget_deferred(asker);
   (void)node_.core_->answer(asker, std::move(envelope));
 }
 
-void Context::reply_failure(const Failure& failure) { reply_envelope(NodeCore::failure_envelope(failure)); }
+void Context::reply_failure(const Failure& failure) {
+  reply_envelope(NodeCore::failure_envelope(failure));
+}
 
 void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
   answer_envelope(asker, NodeCore::failure_envelope(failure));
@@ -46,7 +54,9 @@ void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
 ReplyTo Context::defer_reply() {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return {};
   cell_.answer_ = ActorCell::Answer::given;
-  return NodeCore::asker_of(*current_);
+  ReplyTo asker = NodeCore::asker_of(*current_);
+  cell_.remember_deferred(asker);
+  return asker;
 }
 
 void Context::request_envelope(const ActorId& to, Envelope envelope, Duration deadline,
@@ -71,6 +81,7 @@ void Context::request_envelope(const ActorId& to, Envelope envelope, Duration de
 void Context::send_later(Duration delay, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
   envelope.header.sender_incarnation = self().incarnation;
+  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
   envelope.sender_name = self().name;
   const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
   const auto held = std::make_shared<Envelope>(std::move(envelope));  // std::function wants to be copyable
@@ -81,11 +92,17 @@ void Context::send_later(Duration delay, Envelope envelope) {
   });
 }
 
-void Context::watch(const ActorId& actor) { node_.core_->watch(actor, self()); }
+void Context::watch(const ActorId& actor) {
+  node_.core_->watch(actor, self());
+}
 
-void Context::unwatch(const ActorId& actor) { node_.core_->unwatch(actor, self()); }
+void Context::unwatch(const ActorId& actor) {
+  node_.core_->unwatch(actor, self());
+}
 
-void Context::stop() { cell_.wish_ = ActorCell::Wish::stop; }
+void Context::stop() {
+  cell_.wish_ = ActorCell::Wish::stop;
+}
 
 void Context::note(Phase phase, std::uint32_t step, std::uint32_t micro_batch) {
   {

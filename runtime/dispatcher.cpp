@@ -14,14 +14,22 @@ using Task = std::function<void()>;
 
 /// Tasks for some threads; run() serves until stop(), and stop() lets what was posted run first.
 class TaskQueue {
- public:
-  void post(Task task) {
+public:
+  enum class From { outside, running_task };  ///< a running task may go on with what it began, also after stop()
+
+  /// False, and nothing posted, when it was stopped.
+  bool post(Task task, From from = From::outside) {
     {
       const std::lock_guard lock(mutex_);
-      if (stopped_) return;
+      if (stopped_ && from == From::outside) return false;
       tasks_.push_back(std::move(task));
     }
     ready_.notify_one();
+    return true;
+  }
+  [[nodiscard]] bool is_stopped() const {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
   }
   void run() {
     while (true) {
@@ -44,8 +52,8 @@ class TaskQueue {
     ready_.notify_all();
   }
 
- private:
-  std::mutex mutex_;
+private:
+  mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Task> tasks_;  // guarded by mutex_
   bool stopped_ = false;    // guarded by mutex_
@@ -53,31 +61,32 @@ class TaskQueue {
 
 /// A strand with a thread of its own.
 class PinnedStrand final : public Strand {
- public:
+public:
   explicit PinnedStrand(std::shared_ptr<TaskQueue> queue) : queue_(std::move(queue)) {}
   void post(Task task) override { queue_->post(std::move(task)); }
 
- private:
+private:
   const std::shared_ptr<TaskQueue> queue_;  // shared with the thread, which may outlive the strand
 };
 
 /// A strand over shared workers: at most one of its tasks is in the shared queue at a time.
 class SharedStrand final : public Strand {
- public:
+public:
   explicit SharedStrand(std::shared_ptr<TaskQueue> workers) : state_(std::make_shared<State>()) {
     state_->workers = std::move(workers);
   }
   void post(Task task) override {
     {
       const std::lock_guard lock(state_->mutex);
+      if (state_->workers->is_stopped()) return;
       state_->tasks.push_back(std::move(task));
       if (state_->scheduled) return;
       state_->scheduled = true;
     }
-    schedule(state_);
+    state_->workers->post([state = state_] { run_one(state); });
   }
 
- private:
+private:
   struct State {
     std::shared_ptr<TaskQueue> workers;
     std::mutex mutex;
@@ -85,9 +94,6 @@ class SharedStrand final : public Strand {
     bool scheduled = false;
   };
 
-  static void schedule(const std::shared_ptr<State>& state) {
-    state->workers->post([state] { run_one(state); });
-  }
   static void run_one(const std::shared_ptr<State>& state) {
     Task task;
     {
@@ -103,14 +109,15 @@ class SharedStrand final : public Strand {
         return;
       }
     }
-    schedule(state);  // to the back: other strands get their turn
+    // To the back: other strands get their turn.
+    state->workers->post([state] { run_one(state); }, TaskQueue::From::running_task);
   }
 
   const std::shared_ptr<State> state_;  // shared with the queued task
 };
 
 class ThreadedDispatcher final : public Dispatcher {
- public:
+public:
   explicit ThreadedDispatcher(int workers) : shared_(std::make_shared<TaskQueue>()) {
     for (int i = 0; i < workers; ++i) {
       threads_.emplace_back([queue = shared_] { queue->run(); });
@@ -138,7 +145,7 @@ class ThreadedDispatcher final : public Dispatcher {
     for (std::thread& thread : threads) thread.join();
   }
 
- private:
+private:
   const std::shared_ptr<TaskQueue> shared_;  // shared with strands and threads
   std::mutex mutex_;
   std::vector<std::shared_ptr<TaskQueue>> pinned_;  // guarded by mutex_
@@ -147,6 +154,8 @@ class ThreadedDispatcher final : public Dispatcher {
 
 }  // namespace
 
-std::unique_ptr<Dispatcher> make_threaded_dispatcher(int workers) { return std::make_unique<ThreadedDispatcher>(workers); }
+std::unique_ptr<Dispatcher> make_threaded_dispatcher(int workers) {
+  return std::make_unique<ThreadedDispatcher>(workers);
+}
 
 }  // namespace troupe::runtime

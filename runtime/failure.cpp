@@ -4,16 +4,28 @@ namespace troupe::runtime {
 
 std::string_view to_string(FailureKind kind) {
   switch (kind) {
-    case FailureKind::faulted: return "faulted";
-    case FailureKind::overloaded: return "overloaded";
-    case FailureKind::disconnected: return "disconnected";
-    case FailureKind::unknown: return "unknown";
+    case FailureKind::faulted:
+      return "faulted";
+    case FailureKind::overloaded:
+      return "overloaded";
+    case FailureKind::disconnected:
+      return "disconnected";
+    case FailureKind::unknown:
+      return "unknown";
   }
   return "invalid";
 }
 
-Failure Failure::within(std::string_view context) const { return {kind, std::string(context) + ": " + text}; }
+Failure Failure::within(std::string_view context) const {
+  return {kind, std::string(context) + ": " + text};
+}
 
-std::string Failure::describe() const { return std::string(to_string(kind)) + ": " + text; }
+Failure Failure::shortened() const {
+  return {kind, text.substr(0, kMaxFailureText)};
+}
+
+std::string Failure::describe() const {
+  return std::string(to_string(kind)) + ": " + text;
+}
 
 }  // namespace troupe::runtime

@@ -8,7 +8,8 @@
 namespace troupe::runtime {
 
 NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport) {
-  return {std::make_unique<SteadyClock>(), make_threaded_dispatcher(workers), make_threaded_timers(), std::move(transport)};
+  return {std::make_unique<SteadyClock>(), make_threaded_dispatcher(workers), make_threaded_timers(),
+          std::move(transport)};
 }
 
 Node::Node(NodeOptions options, NodeParts parts)
@@ -16,7 +17,9 @@ Node::Node(NodeOptions options, NodeParts parts)
 
 Node::~Node() = default;
 
-Result<Done> Node::start() { return core_->start(); }
+Result<Done> Node::start() {
+  return core_->start();
+}
 
 Result<ActorId> Node::spawn_later(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options) {
   const Result<std::shared_ptr<ActorCell>> cell = core_->make_cell(std::move(name), std::move(actor), options);
@@ -50,15 +53,33 @@ Result<Done> Node::stop(std::string_view name, Duration deadline) {
   return Failure{FailureKind::disconnected, cell->id().describe() + " is still busy after its deadline"};
 }
 
-Directory& Node::directory() { return core_->directory; }
-const std::string& Node::endpoint() const { return core_->parts.transport->endpoint(); }
-TimePoint Node::now() const { return core_->parts.clock->now(); }
-const NodeOptions& Node::options() const { return core_->options; }
-void Node::announce(const DirectoryEntry& entry) { core_->directory.announce(entry); }
-void Node::declare_down(const ActorId& actor, const Failure& cause) { core_->declare_down(actor, cause); }
-std::vector<Snapshot> Node::snapshots() const { return core_->snapshots(); }
-TransportCounters Node::transport_counters() const { return core_->parts.transport->counters(); }
-void Node::shutdown(Duration deadline) { core_->shutdown(deadline); }
+Directory& Node::directory() {
+  return core_->directory;
+}
+const std::string& Node::endpoint() const {
+  return core_->parts.transport->endpoint();
+}
+TimePoint Node::now() const {
+  return core_->parts.clock->now();
+}
+const NodeOptions& Node::options() const {
+  return core_->options;
+}
+void Node::announce(const DirectoryEntry& entry) {
+  core_->directory.announce(entry);
+}
+void Node::declare_down(const ActorId& actor, const Failure& cause) {
+  core_->declare_down(actor, cause);
+}
+std::vector<Snapshot> Node::snapshots() const {
+  return core_->snapshots();
+}
+TransportCounters Node::transport_counters() const {
+  return core_->parts.transport->counters();
+}
+void Node::shutdown(Duration deadline) {
+  core_->shutdown(deadline);
+}
 
 Result<Done> Node::send_envelope(const ActorId& to, Envelope envelope) {
   envelope.sender_name = core_->options.name;
@@ -68,7 +89,9 @@ Result<Done> Node::send_envelope(const ActorId& to, Envelope envelope) {
 
 Result<Envelope> Node::ask_envelope(const ActorId& to, Envelope envelope, Duration deadline) {
   envelope.sender_name = core_->options.name;
-  const auto answered = std::make_shared<std::promise<Result<Envelope>>>();  // shared with an answer that comes too late
+  envelope.header.cause = core_->next_id();
+  const auto answered =
+      std::make_shared<std::promise<Result<Envelope>>>();  // shared with an answer that comes too late
   std::future<Result<Envelope>> outcome = answered->get_future();
   core_->ask(to, std::move(envelope), deadline,
              [answered](Result<Envelope> answer) { answered->set_value(std::move(answer)); });

@@ -5,9 +5,15 @@
 namespace troupe::runtime {
 
 std::uint64_t PendingRequests::add(Request request) {
-  const std::lock_guard lock(mutex_);
-  const std::uint64_t correlation = next_++;
-  waiting_.emplace(correlation, std::move(request));
+  std::uint64_t correlation = 0;
+  std::optional<Failure> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    correlation = next_++;
+    closed = closed_;
+    if (!closed) waiting_.emplace(correlation, std::move(request));
+  }
+  if (closed) request.complete(*closed);
   return correlation;
 }
 
@@ -41,18 +47,20 @@ void PendingRequests::fail_if(const std::function<bool(const Request&)>& matches
 }
 
 void PendingRequests::fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why) {
-  fail_if(
-      [target, incarnation](const Request& request) {
-        return request.target == target && request.target_incarnation <= incarnation;
-      },
-      why);
+  fail_if([target, incarnation](
+              const Request& request) { return request.target == target && request.target_incarnation <= incarnation; },
+          why);
 }
 
 void PendingRequests::fail_endpoint(const std::string& endpoint, const Failure& why) {
   fail_if([&endpoint](const Request& request) { return request.endpoint == endpoint; }, why);
 }
 
-void PendingRequests::fail_all(const Failure& why) {
+void PendingRequests::close(const Failure& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) closed_ = why;
+  }
   fail_if([](const Request&) { return true; }, why);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,8 +22,9 @@ namespace troupe::runtime {
 /// Restart:       emptied with the node; everything waiting is failed.
 ///
 /// PR-1  Each completion is called exactly once.
+/// PR-2  After close() every request fails at once: none waits for an answer that nobody brings any more.
 class PendingRequests final {
- public:
+public:
   using Completion = std::function<void(Result<Envelope>)>;
   struct Request {
     std::uint64_t target = 0;              ///< name_hash of the asked
@@ -39,15 +41,16 @@ class PendingRequests final {
   void fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why);
   /// @threadsafe
   void fail_endpoint(const std::string& endpoint, const Failure& why);
-  /// @threadsafe
-  void fail_all(const Failure& why);
+  /// @threadsafe  Fails what waits, and from now on whatever is added.
+  void close(const Failure& why);
 
- private:
+private:
   void fail_if(const std::function<bool(const Request&)>& matches, const Failure& why);
 
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Request> waiting_;  // guarded by mutex_
   std::uint64_t next_ = 1;                              // guarded by mutex_
+  std::optional<Failure> closed_;                       // guarded by mutex_
 };
 
 }  // namespace troupe::runtime

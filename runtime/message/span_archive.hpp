@@ -27,14 +27,14 @@ namespace troupe::runtime {
 /// Errors:        finish() throws std::length_error when the body is larger than kMaxBodyBytes.
 /// Restart:       lives for one call.
 class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
- public:
+public:
   SpanWriter(std::string& body, std::vector<Payload>& payloads);
 
   void write(const void* data, std::size_t size) { body_.append(static_cast<const char*>(data), size); }
   void write_payload(const Payload& payload);
   void finish() const;
 
- private:
+private:
   std::string& body_;
   std::vector<Payload>& payloads_;
 };
@@ -47,24 +47,30 @@ class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyCl
 /// Errors:        error() says what was wrong and at which byte; never throws.
 /// Restart:       lives for one call.
 ///
-/// SA-1  Whatever the bytes, reading ends, allocates at most 16 times the body's size, and reads nothing outside it.
+/// SA-1  Whatever the bytes, reading ends, reads nothing outside them, and allocates for what is there: a size that
+/// lies
+///       makes no element, and at most one byte of text or raw numbers for each byte left.
 /// SA-2  Bytes left over after the last field are an error.
 /// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
- public:
+public:
   SpanReader(std::string_view body, std::span<const Payload> payloads);
 
   void read(void* data, std::size_t size);
-  /// The size of a container whose elements take at least one byte each; 0 and an error when more than is left.
-  [[nodiscard]] std::uint64_t read_size();
+  /// The size of a container whose elements take at least `element_bytes` each; 0 and an error when more than is left.
+  [[nodiscard]] std::uint64_t read_size(std::size_t element_bytes = 1);
+  /// The size of a list of payloads, which lie beside the body; 0 and an error when there are fewer.
+  [[nodiscard]] std::uint64_t read_payload_count();
+  [[nodiscard]] bool has_failed() const { return !error_.empty(); }
   [[nodiscard]] Payload read_payload();
 
   /// True when everything was read and nothing is left over.
   [[nodiscard]] bool finish();
   [[nodiscard]] const std::string& error() const { return error_; }
 
- private:
+private:
   void fail(std::string_view what);
+  [[nodiscard]] std::uint64_t checked_count(std::uint64_t count, std::uint64_t limit);
 
   std::string_view body_;
   std::span<const Payload> payloads_;
@@ -75,12 +81,12 @@ class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyCla
 
 // How cereal's building blocks map onto the two archives.
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const T& value) {
   archive.write(&value, sizeof value);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     std::uint8_t byte = 0;  // any other byte value in a bool would be undefined behaviour
@@ -115,8 +121,29 @@ template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, cereal::BinaryData<T>& data) {
   archive.read(data.data, static_cast<std::size_t>(data.size));
 }
-inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payload) { archive.write_payload(payload); }
-inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) { payload = archive.read_payload(); }
+inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payload) {
+  archive.write_payload(payload);
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) {
+  payload = archive.read_payload();
+}
+
+/// In place of cereal's own, which makes all elements before it reads the first: 65536 claimed strings would be 2 MiB.
+template <class T, class Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, std::vector<T, Allocator>& elements) {
+  elements.clear();
+  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+    elements.resize(static_cast<std::size_t>(archive.read_size(sizeof(T))));
+    archive.read(elements.data(), elements.size() * sizeof(T));
+  } else {
+    std::uint64_t left = std::is_same_v<T, Payload> ? archive.read_payload_count() : archive.read_size();
+    for (; left > 0 && !archive.has_failed(); --left) {
+      T element{};
+      archive(element);
+      elements.push_back(std::move(element));
+    }
+  }
+}
 
 }  // namespace troupe::runtime
 
