@@ -68,8 +68,8 @@ StageModel::~StageModel() = default;
 void StageModel::load(const std::string& checkpoint) {
   Parts& parts = *parts_;
   parts.model.abort_step();
-  parts.total = {};
-  parts.gradient = {};
+  parts.total = at::Tensor();
+  parts.gradient = at::Tensor();
   at::Tensor weights = at::zeros({parts.table().flat_size});
   at::Tensor first = at::zeros_like(weights);
   at::Tensor second = at::zeros_like(weights);

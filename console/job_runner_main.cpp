@@ -3,9 +3,11 @@
 #include "actors/actor_types.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
+#include "console/exit_codes.hpp"
 #include "console/progress.hpp"
-#include "console/report/report.hpp"
+#include "console/report.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/head_actor.hpp"
@@ -192,8 +194,11 @@ void set_fault_environment(const std::vector<std::string>& faults) {
 
 int run_job(const JobOptions& options) {
   const sigset_t signals = block_stop_signals();
+  // The progress line tells of deaths and restarts itself.
+  runtime::log_to_stderr("err");
   set_fault_environment(options.faults);
   const actors::JobPlan plan = actors::plan_job(options.job);
+  const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
   const runtime::SteadyClock clock;
@@ -215,7 +220,7 @@ int run_job(const JobOptions& options) {
                                           [&ended](const TrainingEnd& end) { ended.set_value(end); }};
   events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
   spawn_or_throw(node, std::string(actors::kTrainerName),
-                 std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, options.folder.root,
+                 std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, order, options.folder.root,
                                                                              actors::FaultPlan::from_environment()},
                                                         listener));
   spawn_or_throw(node, std::string(runtime::kHeadName),

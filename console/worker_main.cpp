@@ -1,13 +1,13 @@
 #include "actors/actor_types.hpp"
 #include "console/commands.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/member_actor.hpp"
 #include "scheduler/worker_input.hpp"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <future>
@@ -48,6 +48,7 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
 }  // namespace
 
 int run_worker(const ParsedCommand&) {
+  runtime::log_to_stderr("info");
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const scheduler::WorkerInput input = scheduler::parse_worker_input(text);
   static std::promise<runtime::Failure> ended;  // outlives every thread that may still fulfil it

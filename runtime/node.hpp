@@ -26,7 +26,7 @@ struct NodeOptions {
   std::uint32_t term = 0;
   int workers = 1;
   std::size_t mailbox_capacity = 8192;   ///< envelopes an actor may have waiting; beyond it send() says overloaded
-  std::filesystem::path status_directory;  ///< where status pages go; empty = none
+  std::filesystem::path status_directory = {};  ///< where status pages go; empty = none
 };
 
 /// The machinery a node is made of; tests pass their own.

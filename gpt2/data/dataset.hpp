@@ -17,6 +17,13 @@ enum class DataFormat { stream, lines };
 /// Targets that count for nothing: padding.
 inline constexpr std::int64_t kPaddingTarget = -100;
 
+/// A text of lines as tokens: each line followed by the tokenizer's end of text; empty lines are left out.
+struct EncodedLines {
+  std::vector<TokenId> tokens;
+  std::uint32_t lines = 0;
+};
+EncodedLines encode_lines(std::string_view text, const Tokenizer& tokenizer);
+
 /// What a data set is made of.
 struct DatasetSpec {
   std::filesystem::path path;
@@ -44,7 +51,9 @@ enum class Split { training, validation };
 ///
 /// DS-1  Training and validation samples do not overlap, and together are all.
 /// DS-2  A sample is the same whenever and in whichever batch it is asked for.
-/// Errors: std::runtime_error for a missing, unreadable or empty file, and for data shorter than one sample, with numbers.
+/// The file may be a text, or the token file made of it (token_file.hpp) by the same tokenizer and for the same format.
+/// Errors: std::runtime_error for a missing, unreadable or empty file, for a token file of another tokenizer or format, and
+/// for data shorter than one sample, with numbers.
 class Dataset {
  public:
   Dataset(const DatasetSpec& spec, const Tokenizer& tokenizer);
@@ -55,6 +64,8 @@ class Dataset {
   std::int64_t valid_tokens(Split split, std::span<const std::uint64_t> samples) const;
 
  private:
+  void take_stream(std::vector<std::uint16_t> tokens);
+  void take_lines(std::span<const std::uint16_t> tokens, std::uint16_t end_of_line);
   std::span<const std::uint16_t> tokens_of(Split split, std::uint64_t sample) const;
 
   DataFormat format_;
