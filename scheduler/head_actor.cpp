@@ -22,6 +22,8 @@ constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
 constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
 // Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
+// A directory update is a few map writes; five seconds are a process that does not run.
+constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
 
 double seconds(runtime::Duration duration) {
@@ -132,23 +134,40 @@ void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& conte
     if (each.state() == ActorState::up) update.alive.push_back({each.id(), each.endpoint()});
   }
   context.reply(Ack{});
+  change_ = Change::untold;
   tell_members(update, context);
-  tell_driver_if_whole(context);
 }
 
 void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& context) {
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) continue;
-    (void)context.send(members_.at(record.id().name).actor, update);  // a dead member's news come from its agent
+    ++unconfirmed_;
+    context.request<Ack>(members_.at(record.id().name).actor, update, kMemberDeadline,
+                         [this, actor = record.id()](runtime::Result<Ack> answer, runtime::Context& turn) {
+                           member_told(actor, answer, turn);
+                         });
   }
 }
 
+void HeadActor::member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer,
+                            runtime::Context& context) {
+  --unconfirmed_;
+  const ActorRecord* record = find(actor);
+  const bool deaf =
+      !answer && record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
+  // A process that does not learn who lives where would work with ghosts: it is started again.
+  if (deaf) (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
+  tell_driver_if_whole(context);
+}
+
 void HeadActor::tell_driver_if_whole(runtime::Context& context) {
+  if (change_ == Change::told || unconfirmed_ > 0 || job_ != Job::running) return;
   AllUp all;
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) return;
     all.actors.push_back(record.id());
   }
+  change_ = Change::told;
   (void)context.send(spec_.driver, all);  // the driver is in this process
 }
 

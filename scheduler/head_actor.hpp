@@ -46,7 +46,8 @@ struct HeadTick {
 ///
 /// HD-1  Incarnations are minted here alone and never reused.
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
-/// HD-3  The driver hears AllUp after every change, and only when every actor is up.
+/// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
+///       others live: what an actor then sends finds its way.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);
@@ -79,6 +80,7 @@ private:
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);
   void tell_members(const DirectoryUpdate& update, runtime::Context& context);
+  void member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer, runtime::Context& context);
   void tell_driver_if_whole(runtime::Context& context);
   [[nodiscard]] std::vector<NodeCapacity> capacities() const;
   [[nodiscard]] ActorRecord* find(const runtime::ActorId& actor);
@@ -87,8 +89,10 @@ private:
   EventLog& events_;
   std::map<std::string, NodeRow> nodes_;
   std::vector<ActorRecord> records_;
-  std::map<std::string, Pending> pending_;                  // by actor name
-  std::map<std::string, runtime::DirectoryEntry> members_;  // by actor name
+  std::map<std::string, Pending> pending_;                    // by actor name
+  std::map<std::string, runtime::DirectoryEntry> members_;    // by actor name
+  std::size_t unconfirmed_ = 0;                               // directory updates not yet answered
+  enum class Change { told, untold } change_ = Change::told;  // whether the driver heard AllUp since the last start
   FailureDetector detector_;
   runtime::TimePoint last_tick_{};
   enum class Job { running, failed, ending } job_ = Job::running;

@@ -145,7 +145,7 @@ struct StopAll {
 
 // ---- to every member ----
 
-/// Who lives where, and who died since.
+/// Who lives where, and who died since (request; answered with Ack once the directory says so).
 struct DirectoryUpdate {
   static constexpr std::string_view kName = "member.directory_update";
   struct Death {
