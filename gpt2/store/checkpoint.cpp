@@ -55,7 +55,8 @@ std::string write_index(const fs::path& folder, const CheckpointHead& head) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("model-")) continue;
-    for (const auto& [tensor, where] : SafetensorsFile(entry.path()).entries()) {
+    const SafetensorsFile file(entry.path());
+    for (const auto& [tensor, where] : file.entries()) {
       map[tensor] = name;
       bytes += where.end - where.begin;
     }
