@@ -236,7 +236,9 @@ int run_job(const JobOptions& options) {
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   node.shutdown(kShutdownDeadline);
   runtime::sweep_arenas("/dev/shm", job);
-  events.record("job_" + state_word(end.kind), {{"step", end.step}, {"reason", end.text}});
+  nlohmann::ordered_json how{{"step", end.step}};
+  if (!end.text.empty()) how["cause"] = end.text;
+  events.record("job_" + state_word(end.kind), how);
   write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
   return tell_end(options, end);
 }

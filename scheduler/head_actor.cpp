@@ -218,7 +218,7 @@ void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, 
   for (const ActorRecord& record : records_) {
     if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
   }
-  events_.record("job_failed",
+  events_.record("actor_given_up",
                  {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
   (void)context.send(spec_.driver, JobFailed{report});
 }
