@@ -51,9 +51,9 @@ TEST(DeviceCheck, ReplicasOfAStageAreOnDevicesOfTheirOwnWhereThereAreEnough) {
   }
 }
 
-TEST(DeviceCheck, AutoIsTheCpuWhereThereIsNoGpu) {
-  if (cuda_devices() > 0) GTEST_SKIP() << "there is a CUDA device";
-  EXPECT_EQ(place_stages(job_on({"auto"}, 1, 1)), std::vector<std::string>{"cpu"});
+TEST(DeviceCheck, AutoIsTheFirstGpuOrElseTheCpu) {
+  const std::string expected = cuda_devices() > 0 ? "cuda:0" : "cpu";
+  EXPECT_EQ(place_stages(job_on({"auto"}, 1, 1)), std::vector<std::string>{expected});
   EXPECT_EQ(refusal(job_on({"auto"}, 1, 1)), "");
 }
 
