@@ -69,7 +69,7 @@ TEST(DeviceCheck, TooLittleMemoryIsRefusedWithTheNumbers) {
   EXPECT_EQ(refusal(job), "");
   job.layout.memory_per_device_gb = 0.001;
   const std::string why = refusal(job);
-  expect_has(why, "stage/r0.s0");
+  expect_has(why, "stage/r0.s0 needs 0.0");
   expect_has(why, "layout.memory_per_device_gb allows 0.001 GB");
 }
 
