@@ -19,7 +19,7 @@ constexpr double kGigabyte = 1e9;
 
 std::string gigabytes(double bytes) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.3f GB", bytes / kGigabyte);
+  std::snprintf(text.data(), text.size(), "%.4g GB", bytes / kGigabyte);
   return text.data();
 }
 
@@ -47,10 +47,9 @@ struct Demand {
 
 std::map<std::string, Demand> demands(const JobConfig& job, const std::vector<std::string>& placed) {
   const std::vector<gpt2::StageSlice> slices = gpt2::plan_stages(job.model, static_cast<int>(job.layout.stages));
-  std::map<std::string, Demand> demands;
+  std::map<std::string, Demand> demands;  // by GPU, or by actor on the CPU
   const auto add = [&](const std::string& device, std::size_t stage, int in_flight_there, const std::string& whose) {
-    const std::string where = device == "cpu" ? "the device of " + whose : device;
-    Demand& demand = demands[where];
+    Demand& demand = demands[device == "cpu" ? whose : device];
     demand.bytes +=
         static_cast<double>(gpt2::bytes_needed(job.model, slices[stage], job.train.micro_batch, in_flight_there));
     demand.stages += (demand.stages.empty() ? "" : ", ") + whose;
@@ -105,8 +104,9 @@ void check_devices(const JobConfig& job) {
   if (job.layout.memory_per_device_gb <= 0.0) return;
   for (const auto& [where, demand] : demands(job, placed)) {
     if (demand.bytes <= job.layout.memory_per_device_gb * kGigabyte) continue;
-    throw ConfigError(where + " needs " + gigabytes(demand.bytes) + " for " + demand.stages +
-                      ", layout.memory_per_device_gb allows " + gigabytes(job.layout.memory_per_device_gb * kGigabyte) +
+    const std::string whose = where == demand.stages ? "" : " for " + demand.stages;
+    throw ConfigError(where + " needs " + gigabytes(demand.bytes) + whose + ", layout.memory_per_device_gb allows " +
+                      gigabytes(job.layout.memory_per_device_gb * kGigabyte) +
                       "; use more stages, a smaller train.micro_batch or a smaller model");
   }
 }

@@ -51,9 +51,9 @@ TEST(DeviceCheck, ReplicasOfAStageAreOnDevicesOfTheirOwnWhereThereAreEnough) {
   }
 }
 
-TEST(DeviceCheck, AutoIsTheCpuWhereThereIsNoGpu) {
-  if (cuda_devices() > 0) GTEST_SKIP() << "there is a CUDA device";
-  EXPECT_EQ(place_stages(job_on({"auto"}, 1, 1)), std::vector<std::string>{"cpu"});
+TEST(DeviceCheck, AutoIsTheFirstGpuOrElseTheCpu) {
+  const std::string expected = cuda_devices() > 0 ? "cuda:0" : "cpu";
+  EXPECT_EQ(place_stages(job_on({"auto"}, 1, 1)), std::vector<std::string>{expected});
   EXPECT_EQ(refusal(job_on({"auto"}, 1, 1)), "");
 }
 
@@ -69,7 +69,7 @@ TEST(DeviceCheck, TooLittleMemoryIsRefusedWithTheNumbers) {
   EXPECT_EQ(refusal(job), "");
   job.layout.memory_per_device_gb = 0.001;
   const std::string why = refusal(job);
-  expect_has(why, "stage/r0.s0");
+  expect_has(why, "stage/r0.s0 needs 0.0");
   expect_has(why, "layout.memory_per_device_gb allows 0.001 GB");
 }
 

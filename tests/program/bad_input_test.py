@@ -46,7 +46,7 @@ class BadInput(ProgramTest):
         self.refused("layout.devices=cuda:7", says=["cuda:7", "CUDA devices here", "cpu"])
 
     def test_too_little_memory_per_device(self):
-        self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 0.000 GB", "more stages"])
+        self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 1e-06 GB", "more stages"])
 
     def test_a_fault_rule_that_is_none(self):
         done = self.troupe("train", "job.toml", "--inject", "kill stage/r0.s0 @step=2,phase=forward")
