@@ -14,7 +14,9 @@
 namespace troupe::actors {
 namespace {
 
-JobConfig parse(const std::string& job_text) { return parse_job_config(job_text, {}, "the job's text"); }
+JobConfig parse(const std::string& job_text) {
+  return parse_job_config(job_text, {}, "the job's text");
+}
 
 /// The number behind `prefix` up to `end` letters further on; nothing when the text is something else.
 std::optional<std::uint32_t> number_after(std::string_view text, std::string_view prefix) {
@@ -43,7 +45,8 @@ std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::str
   const std::optional<std::uint32_t> replica = number_after(name, "stage/r");
   const std::optional<std::uint32_t> stage =
       dot == std::string_view::npos ? std::nullopt : number_after(name.substr(dot), ".s");
-  if (replica && stage) return std::make_unique<StageActor>(StageRole{job, *replica, *stage}, FaultPlan::from_environment());
+  if (replica && stage)
+    return std::make_unique<StageActor>(StageRole{job, *replica, *stage}, FaultPlan::from_environment());
   throw std::runtime_error("no job has an actor named " + std::string(name));
 }
 

@@ -13,8 +13,8 @@
 /// What composition roots need to know of this folder: names to actors, and a job's plan.
 namespace troupe::actors {
 
-/// Fixes numerics and memory for a worker's process; call it before anything else touches tensors. Throws ConfigError for a
-/// job text that does not parse.
+/// Fixes numerics and memory for a worker's process; call it before anything else touches tensors. Throws ConfigError
+/// for a job text that does not parse.
 void prepare_process(const std::string& job_text);
 
 /// The actor with that name ("stage/r0.s1", "data/r0", "ps"). Throws std::runtime_error for a name no job has.

@@ -43,7 +43,8 @@ struct CheckpointKeeper::Collected {
   Done done;
 };
 
-CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& job) : root_(std::move(root)), job_(job) {
+CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& job)
+    : root_(std::move(root)), job_(job) {
   gpt2::remove_unfinished(root_);
 }
 
@@ -63,8 +64,8 @@ FoundCheckpoint CheckpointKeeper::find_newest() const {
 void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Context& context) {
   const auto collected = std::make_shared<Collected>();  // shared by the answers of all owners
   collected->request = request;
-  collected->head = {request.step,         request.epoch,    request.next_position,
-                     job_.train.seed,      model_json(job_), layout_words(job_.layout)};
+  collected->head = {request.step,    request.epoch,    request.next_position,
+                     job_.train.seed, model_json(job_), layout_words(job_.layout)};
   collected->done = std::move(done);
   collected->waiting = request.owners.size();
   collected->temporary = gpt2::begin_checkpoint(root_, collected->head);

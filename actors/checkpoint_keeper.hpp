@@ -21,9 +21,9 @@ struct SaveOutcome {
 
 /// The newest complete checkpoint, and what was refused on the way to it.
 struct FoundCheckpoint {
-  std::uint32_t step = 0;                 ///< 0 = none: begin at the beginning
-  std::string directory;                  ///< empty = none
-  std::vector<std::string> rejections;    ///< "path: reason", newest first
+  std::uint32_t step = 0;               ///< 0 = none: begin at the beginning
+  std::string directory;                ///< empty = none
+  std::vector<std::string> rejections;  ///< "path: reason", newest first
 };
 
 /// What is known of the moment a checkpoint is taken at.
@@ -39,14 +39,14 @@ struct SaveRequest {
 ///
 /// Thread-safety: single owner thread (the trainer's turn).
 /// Ownership:     owns nothing but paths; `done` must be callable until it was called.
-/// Errors:        a shard that could not be written, a full disk: `done` with the error; the temporary folder is removed, the
-///                previous checkpoint is untouched.
+/// Errors:        a shard that could not be written, a full disk: `done` with the error; the temporary folder is
+///                removed, the previous checkpoint is untouched.
 /// Restart:       temporary folders of earlier processes are removed at construction.
 ///
 /// CK-1  A checkpoint is published only when every shard's report is in and its files were verified.
 /// CK-2  The best and the newest checkpoints are never pruned.
 class CheckpointKeeper final {
- public:
+public:
   using Done = std::function<void(const SaveOutcome&, runtime::Context&)>;
 
   CheckpointKeeper(std::filesystem::path root, const JobConfig& job);
@@ -55,7 +55,7 @@ class CheckpointKeeper final {
   [[nodiscard]] FoundCheckpoint find_newest() const;
   void save(const SaveRequest& request, Done done, runtime::Context& context);
 
- private:
+private:
   struct Collected;
   [[nodiscard]] SaveOutcome publish(const Collected& collected) const;
 

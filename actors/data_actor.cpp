@@ -53,7 +53,8 @@ void DataActor::serve_ahead(runtime::Context& context) {
 void DataActor::send_step(std::uint32_t step, runtime::Context& context) {
   context.note(runtime::Phase::forward, step + 1, 0);
   const MicroBatches own{plan_.first_micro_batch(replica_), job_.micro_batches_per_replica()};
-  // What the loss is divided by: the whole step, or this replica's share where each replica's gradient is an update of its own.
+  // What the loss is divided by: the whole step, or this replica's share where each replica's gradient is an update of
+  // its own.
   const bool alone = job_.layout.exchange == Exchange::ps_async;
   const std::int64_t valid_tokens = source_.valid_tokens(step, alone ? own : MicroBatches{0, job_.micro_batches()});
   for (std::uint32_t i = 0; i < own.count; ++i) {

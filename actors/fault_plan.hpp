@@ -34,20 +34,20 @@ struct FaultRule {
 ///
 /// FP-1  A rule fires exactly at its actor, incarnation, step and phase.
 class FaultPlan final {
- public:
+public:
   [[nodiscard]] static FaultPlan from_environment();
   explicit FaultPlan(std::vector<FaultRule> rules) : rules_(std::move(rules)) {}
 
   /// The actor itself reached this point: ends the process or throws when a rule says so.
   void reached(const std::string& actor, std::uint32_t incarnation, std::uint32_t step, runtime::Phase phase) const;
-  /// Actors that have no such phase of their own (data actors, the parameter server) and are to be killed when a witness
-  /// reaches it.
+  /// Actors that have no such phase of their own (data actors, the parameter server) and are to be killed when a
+  /// witness reaches it.
   using Incarnations = std::map<std::string, std::uint32_t>;
   [[nodiscard]] std::vector<std::string> victims(std::uint32_t step, runtime::Phase phase,
                                                  const Incarnations& now) const;
   [[nodiscard]] const std::vector<FaultRule>& rules() const { return rules_; }
 
- private:
+private:
   std::vector<FaultRule> rules_;
 };
 

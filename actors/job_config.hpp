@@ -77,8 +77,13 @@ struct JobConfig {
 };
 
 /// Thrown for a job that cannot be run as written: exit code 2.
+///
+/// Thread-safety: a plain value.
+/// Ownership:     owns its text.
+/// Errors:        none.
+/// Restart:       ends the command line before anything was started.
 class ConfigError : public std::runtime_error {
- public:
+public:
   using std::runtime_error::runtime_error;
 };
 

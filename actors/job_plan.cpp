@@ -8,7 +8,9 @@ std::string stage_name(std::uint32_t replica, std::uint32_t stage) {
   return "stage/r" + std::to_string(replica) + ".s" + std::to_string(stage);
 }
 
-std::string data_name(std::uint32_t replica) { return "data/r" + std::to_string(replica); }
+std::string data_name(std::uint32_t replica) {
+  return "data/r" + std::to_string(replica);
+}
 
 JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint64_t validation_samples)
     : layout_(job.layout),
@@ -21,14 +23,15 @@ JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint
     throw ConfigError("train.global_batch = " + std::to_string(train_.global_batch) + " but the training data holds " +
                       std::to_string(training_samples) + " samples: use a smaller batch or more data");
   }
-  steps_per_epoch_ =
-      static_cast<std::uint32_t>((training_samples + train_.global_batch - 1) / train_.global_batch);
+  steps_per_epoch_ = static_cast<std::uint32_t>((training_samples + train_.global_batch - 1) / train_.global_batch);
   total_steps_ = train_.steps > 0 ? train_.steps : train_.epochs * steps_per_epoch_;
   const std::uint64_t batches = validation_samples / train_.micro_batch;
   evaluation_batches_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(batches, kEvaluationBatches));
 }
 
-std::uint32_t JobPlan::epoch_of(std::uint32_t step) const { return step / steps_per_epoch_; }
+std::uint32_t JobPlan::epoch_of(std::uint32_t step) const {
+  return step / steps_per_epoch_;
+}
 
 Border JobPlan::next_border(std::uint32_t step) const {
   const auto next_multiple = [step](std::uint32_t every) { return (step / every + 1) * every; };
@@ -48,7 +51,9 @@ Border JobPlan::next_border(std::uint32_t step) const {
   return border;
 }
 
-std::uint32_t JobPlan::first_micro_batch(std::uint32_t replica) const { return replica * per_replica_; }
+std::uint32_t JobPlan::first_micro_batch(std::uint32_t replica) const {
+  return replica * per_replica_;
+}
 
 std::vector<std::string> JobPlan::names_of(const LayoutConfig& layout) {
   std::vector<std::string> names;
@@ -63,9 +68,15 @@ std::vector<std::string> JobPlan::names_of(const LayoutConfig& layout) {
 gpt2::LearningRate learning_rate_rule(const JobConfig& job, std::uint32_t total_steps) {
   gpt2::LearningRate rule;
   switch (job.train.schedule) {
-    case RateSchedule::constant: rule.shape = gpt2::LearningRateShape::constant; break;
-    case RateSchedule::linear: rule.shape = gpt2::LearningRateShape::linear; break;
-    case RateSchedule::cosine: rule.shape = gpt2::LearningRateShape::cosine; break;
+    case RateSchedule::constant:
+      rule.shape = gpt2::LearningRateShape::constant;
+      break;
+    case RateSchedule::linear:
+      rule.shape = gpt2::LearningRateShape::linear;
+      break;
+    case RateSchedule::cosine:
+      rule.shape = gpt2::LearningRateShape::cosine;
+      break;
   }
   rule.lr = job.train.lr;
   rule.min_lr = job.train.min_lr;

@@ -22,8 +22,8 @@ struct Border {
   enum class EpochEnd { no, yes } epoch_end = EpochEnd::no;
 };
 
-/// The arithmetic of a job: who takes part, which micro-batches are whose, where the borders are. A pure function of the
-/// config and of the number of samples.
+/// The arithmetic of a job: who takes part, which micro-batches are whose, where the borders are. A pure function of
+/// the config and of the number of samples.
 ///
 /// Thread-safety: immutable after construction.
 /// Ownership:     owns its numbers.
@@ -33,7 +33,7 @@ struct Border {
 /// JP-1  Every micro-batch of a step belongs to exactly one replica, and a replica's are contiguous.
 /// JP-2  Borders do not depend on the layout: the same steps for any number of replicas and stages.
 class JobPlan final {
- public:
+public:
   /// `training_samples`, `validation_samples`: of the data set.
   JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint64_t validation_samples);
 
@@ -53,7 +53,7 @@ class JobPlan final {
   [[nodiscard]] std::uint64_t training_samples() const { return training_samples_; }
   [[nodiscard]] std::uint64_t validation_samples() const { return validation_samples_; }
 
- private:
+private:
   const LayoutConfig layout_;
   const TrainConfig train_;
   const std::uint32_t per_replica_;

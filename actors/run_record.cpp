@@ -1,8 +1,8 @@
 #include "actors/run_record.hpp"
 
 #include <fcntl.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cerrno>
@@ -28,7 +28,9 @@ StepLog::StepLog(std::filesystem::path file, std::vector<std::string> compared)
   load();
 }
 
-StepLog::~StepLog() { close(descriptor_); }
+StepLog::~StepLog() {
+  close(descriptor_);
+}
 
 void StepLog::load() {
   std::ifstream in(file_);

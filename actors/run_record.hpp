@@ -19,7 +19,7 @@ namespace troupe::actors {
 /// RR-1  After any crash and repeat the file holds each step exactly once, in order.
 /// RR-2  A repeated step whose line differs in a compared field is reported, and the first line stays.
 class StepLog final {
- public:
+public:
   /// `compared`: fields that must come out the same when a step is repeated.
   StepLog(std::filesystem::path file, std::vector<std::string> compared);
   ~StepLog();
@@ -33,7 +33,7 @@ class StepLog final {
   /// Forgets all steps after `step`: for runs whose repeats are not the same by nature (ps_async).
   void cut_after(std::uint32_t step);
 
- private:
+private:
   void load();
   void append(const std::string& text);
   [[nodiscard]] std::string compared_value(const nlohmann::ordered_json& line) const;

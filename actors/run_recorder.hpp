@@ -17,7 +17,7 @@ struct StepLine {
   std::uint32_t step = 0;
   StepResult result;
   double learning_rate = 0.0;
-  double seconds = 0.0;            ///< since training began in this process
+  double seconds = 0.0;  ///< since training began in this process
   double tokens_per_second = 0.0;
 };
 
@@ -47,7 +47,7 @@ struct ValidationLine {
 /// RC-1  Each validation and each step is recorded once, however often it is repeated.
 /// RC-2  `best` survives a restart: it is read back from validation.jsonl.
 class RunRecorder final {
- public:
+public:
   enum class Repeats { equal, free };  ///< whether repeated steps must come out the same (not so with ps_async)
 
   RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats);
@@ -61,7 +61,7 @@ class RunRecorder final {
   [[nodiscard]] double best_loss() const { return best_loss_; }
   [[nodiscard]] std::uint32_t best_step() const { return best_step_; }
 
- private:
+private:
   struct Numbers {
     double loss_sum = 0.0;
     double correct = 0.0;

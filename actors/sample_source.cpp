@@ -18,9 +18,13 @@ std::unique_ptr<const gpt2::Dataset> open_data(const JobConfig& job) {
 SampleSource::SampleSource(const JobConfig& job)
     : job_(job), data_(open_data(job)), order_(data_->samples(gpt2::Split::training), job.data.seed) {}
 
-std::uint64_t SampleSource::training_samples() const { return data_->samples(gpt2::Split::training); }
+std::uint64_t SampleSource::training_samples() const {
+  return data_->samples(gpt2::Split::training);
+}
 
-std::uint64_t SampleSource::validation_samples() const { return data_->samples(gpt2::Split::validation); }
+std::uint64_t SampleSource::validation_samples() const {
+  return data_->samples(gpt2::Split::validation);
+}
 
 std::uint64_t SampleSource::first_position(std::uint32_t step) const {
   return static_cast<std::uint64_t>(step) * job_.train.global_batch;

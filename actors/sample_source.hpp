@@ -35,7 +35,7 @@ struct MicroBatches {
 ///
 /// SS-1  The samples of a step do not depend on stages, replicas or micro-batch size.
 class SampleSource final {
- public:
+public:
   explicit SampleSource(const JobConfig& job);
 
   [[nodiscard]] std::uint64_t training_samples() const;
@@ -51,7 +51,7 @@ class SampleSource final {
   /// Validation batch `batch` of `batches`, spread evenly over the held-out samples.
   [[nodiscard]] SampleBatch validation_batch(std::uint32_t batch, std::uint32_t batches) const;
 
- private:
+private:
   const JobConfig job_;
   const std::unique_ptr<const gpt2::Dataset> data_;
   const gpt2::DataOrder order_;

@@ -40,7 +40,8 @@ void ServerActor::load(const LoadState& message, runtime::Context& context) {
 void ServerActor::pushed(const PushGradients& message, runtime::Context& context) {
   if (message.epoch != epoch_) return;
   if (message.stage >= job_.layout.stages || message.replica >= job_.layout.replicas) {
-    throw std::runtime_error("gradients of a stage that is not in this job: " + stage_name(message.replica, message.stage));
+    throw std::runtime_error("gradients of a stage that is not in this job: " +
+                             stage_name(message.replica, message.stage));
   }
   context.note(runtime::Phase::reduce, message.step + 1, 0);
   // In the middle of a step: some pushes are in, some are not.
@@ -136,7 +137,8 @@ void ServerActor::apply_replica(const Pushes& pushes, runtime::Context& context)
   context.note(runtime::Phase::idle, any.step + 1, 0);
 }
 
-void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context) {
+void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until,
+                               runtime::Context& context) {
   for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
     const FreshWeights fresh{epoch_, step, until, version_, models_[stage]->weights()};
     (void)context.send(stage_name(replica, stage), fresh);  // a dead stage ends the epoch
@@ -145,6 +147,7 @@ void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::u
 
 void ServerActor::save(const SaveShard& message, runtime::Context& context) {
   context.note(runtime::Phase::checkpoint, message.step, 0);
+  faults_.reached(context.self().name, context.self().incarnation, message.step, runtime::Phase::checkpoint);
   std::string reports = "[";
   for (const auto& model : models_) {
     const StageModel::Saved saved = model->save(message.directory);

@@ -17,11 +17,12 @@
 
 namespace troupe::actors {
 
-/// The parameter server: holds the master weights and the optimizer of every stage; workers push gradients and get weights.
+/// The parameter server: holds the master weights and the optimizer of every stage; workers push gradients and get
+/// weights.
 ///
-/// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at Commit,
-/// sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with the learning
-/// rate of that replica's step, and sends weights to that replica alone.
+/// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at
+/// Commit, sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with
+/// the learning rate of that replica's step, and sends weights to that replica alone.
 ///
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns one StageModel a stage: weights and moments; no activations.
@@ -31,12 +32,12 @@ namespace troupe::actors {
 /// PS-1  ps_sync gives the same bits as the all-reduce, for every number of replicas and stages.
 /// PS-2  ps_async records for every update how many others were applied between the fetch of its weights and its use.
 class ServerActor final : public runtime::Actor {
- public:
+public:
   ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultPlan faults);
 
   runtime::Behavior behavior() override;
 
- private:
+private:
   using Pushes = std::map<std::pair<std::uint32_t, std::uint32_t>, PushGradients>;  // by (stage, replica)
 
   void load(const LoadState& message, runtime::Context& context);
@@ -56,9 +57,9 @@ class ServerActor final : public runtime::Actor {
   std::vector<std::unique_ptr<StageModel>> models_;  // by stage
 
   std::uint32_t epoch_ = 0;
-  std::uint32_t step_ = 0;       // ps_sync: committed steps
-  std::uint64_t version_ = 0;    // updates applied in this epoch
-  std::map<std::uint32_t, Pushes> steps_;                                // ps_sync: by step
+  std::uint32_t step_ = 0;                                              // ps_sync: committed steps
+  std::uint64_t version_ = 0;                                           // updates applied in this epoch
+  std::map<std::uint32_t, Pushes> steps_;                               // ps_sync: by step
   std::map<std::pair<std::uint32_t, std::uint32_t>, Pushes> replicas_;  // ps_async: by (replica, step)
 };
 

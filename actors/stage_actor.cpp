@@ -1,6 +1,8 @@
 #include "actors/stage_actor.hpp"
 
+#include "actors/collective/nccl_collective.hpp"
 #include "actors/data_protocol.hpp"
+#include "actors/device_check.hpp"
 #include "actors/server_protocol.hpp"
 #include "actors/stage_model.hpp"
 #include "runtime/job_protocol.hpp"
@@ -14,8 +16,8 @@ namespace troupe::actors {
 namespace {
 
 std::vector<gpt2::Action> schedule_of(const StageRole& role) {
-  const auto schedule = role.job.layout.schedule == PipelineSchedule::gpipe ? gpt2::Schedule::gpipe
-                                                                            : gpt2::Schedule::one_f_one_b;
+  const auto schedule =
+      role.job.layout.schedule == PipelineSchedule::gpipe ? gpt2::Schedule::gpipe : gpt2::Schedule::one_f_one_b;
   const std::uint32_t count = role.job.micro_batches_per_replica();
   const gpt2::StageOf position{static_cast<int>(role.stage), static_cast<int>(role.job.layout.stages)};
   return gpt2::compile_schedule(schedule, position, {role.replica * count, count});
@@ -31,24 +33,46 @@ ReplicaGroup group_of(const StageRole& role) {
   return group;
 }
 
+/// Where the members of the group are, by replica.
+std::vector<std::string> devices_of(const StageRole& role) {
+  const std::vector<std::string> placed = place_stages(role.job);
+  std::vector<std::string> devices;
+  for (std::uint32_t replica = 0; replica < role.job.layout.replicas; ++replica) {
+    devices.push_back(placed[replica * role.job.layout.stages + role.stage]);
+  }
+  return devices;
+}
+
 }  // namespace
 
 StageActor::StageActor(StageRole role, FaultPlan faults)
     : role_(std::move(role)),
       faults_(std::move(faults)),
       schedule_(schedule_of(role_)),
-      model_(std::make_unique<StageModel>(role_.job, role_.stage)),
-      collective_(make_message_collective(group_of(role_))) {}
+      model_(std::make_unique<StageModel>(role_.job, role_.stage, role_.replica)),
+      collective_(make_collective(group_of(role_), devices_of(role_))) {}
 
 StageActor::~StageActor() = default;
 
 runtime::Behavior StageActor::behavior() {
   using runtime::on;
-  return {on(this, &StageActor::load),          on(this, &StageActor::run),         on(this, &StageActor::inputs),
-          on(this, &StageActor::targets),       on(this, &StageActor::activations), on(this, &StageActor::gradients),
-          on(this, &StageActor::slice_sums),    on(this, &StageActor::slice_total), on(this, &StageActor::tied_gradient),
-          on(this, &StageActor::commit),        on(this, &StageActor::fresh_weights), on(this, &StageActor::save),
-          on(this, &StageActor::go_on)};
+  return {on(this, &StageActor::load),
+          on(this, &StageActor::run),
+          on(this, &StageActor::inputs),
+          on(this, &StageActor::targets),
+          on(this, &StageActor::activations),
+          on(this, &StageActor::gradients),
+          on(this, &StageActor::slice_sums),
+          on(this, &StageActor::slice_total),
+          on(this, &StageActor::tied_gradient),
+          on(this, &StageActor::commit),
+          on(this, &StageActor::fresh_weights),
+          on(this, &StageActor::save),
+          on(this, &StageActor::go_on),
+          on(this, &StageActor::gather_offer),
+          on(this, &StageActor::communicator_id),
+          on(this, &StageActor::communicator_entered),
+          on(this, &StageActor::poll_collective)};
 }
 
 void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context) {
@@ -92,8 +116,8 @@ void StageActor::run(const RunSteps& message, runtime::Context& context) {
 
 void StageActor::save(const SaveShard& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch() || state_ != State::idle || message.step != step_) {
-    context.reply_failure({runtime::FailureKind::unknown, context.self().name + " is not at the border after step " +
-                                                              std::to_string(message.step)});
+    context.reply_failure({runtime::FailureKind::unknown,
+                           context.self().name + " is not at the border after step " + std::to_string(message.step)});
     return;
   }
   // Steps on the screen count from 1, and the border after step n belongs to step n.
@@ -107,7 +131,8 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
   const StageModel::Saved saved = model_->save(message.directory);
   context.note(runtime::Phase::idle, step_, 0);
   if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::faulted, saved.error});
-  context.reply(ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
+  context.reply(
+      ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
 }
 
 // ---- arrivals ------------------------------------------------------------------------------------------------------
@@ -128,9 +153,27 @@ void StageActor::gradients(const BackwardGradients& message, runtime::Context& c
   if (inbox_.put(message)) advance(context);
 }
 
-void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) { collective_->deliver(message, context); }
+void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
 
 void StageActor::slice_total(const SliceTotal& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::gather_offer(const GatherOffer& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::communicator_id(const CommunicatorId& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::communicator_entered(const CommunicatorEntered& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::poll_collective(const PollCollective& message, runtime::Context& context) {
   collective_->deliver(message, context);
 }
 
@@ -181,8 +224,9 @@ bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context
     return true;
   }
   const TensorBytes output = model_->forward(micro_batch, *batch);  // (B, T, C)
-  (void)context.send(stage_name(role_.replica, role_.stage + 1),
-                     ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
+  (void)context.send(
+      stage_name(role_.replica, role_.stage + 1),
+      ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
   return true;
 }
 
@@ -208,8 +252,9 @@ void StageActor::evaluate_ready(runtime::Context& context) {
     if (is_last()) {
       (void)context.send(kTrainerName, EvaluationPart{inbox_.epoch(), step_, model_->infer_loss(*batch_index, batch)});
     } else {
-      (void)context.send(stage_name(role_.replica, role_.stage + 1),
-                         ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
+      (void)context.send(
+          stage_name(role_.replica, role_.stage + 1),
+          ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
     }
   }
 }

@@ -28,14 +28,15 @@ struct StageRole {
   std::uint32_t stage = 0;
 };
 
-/// One stage of one replica: forward and backward by the schedule, gradients summed over the replicas, the update once the
-/// trainer commits.
+/// One stage of one replica: forward and backward by the schedule, gradients summed over the replicas, the update once
+/// the trainer commits.
 ///
 ///   idle --1--> computing --2--> reducing --3--> tying --4--> voted --5--> idle or computing
 ///                                                  (with a parameter server: computing --2--> pushed --6--> ...)
 ///
-/// 1 RunSteps, or the step after a commit    2 the schedule's last action    3 summed over replicas    4 the other end of
-/// the tied weight sent its part (at once when there is none)    5 Commit: optimizer applied    6 FreshWeights copied
+///   1 RunSteps, or the step after a commit      2 the schedule's last action    3 summed over replicas
+///   4 the other end of the tied weight sent its part (at once when there is none)
+///   5 Commit: optimizer applied                 6 FreshWeights copied
 ///
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns its slice of the model, the optimizer's moments and the messages waiting.
@@ -47,13 +48,13 @@ struct StageRole {
 /// SG-3  The optimizer runs only after Commit for exactly that (epoch, step).
 /// SG-4  Evaluation happens only between steps, with the weights of the border it was asked for.
 class StageActor final : public runtime::Actor {
- public:
+public:
   StageActor(StageRole role, FaultPlan faults);
   ~StageActor() override;
 
   runtime::Behavior behavior() override;
 
- private:
+private:
   enum class State { idle, computing, reducing, tying, voted, pushed };
 
   void load(const LoadState& message, runtime::Context& context);
@@ -64,6 +65,10 @@ class StageActor final : public runtime::Actor {
   void gradients(const BackwardGradients& message, runtime::Context& context);
   void slice_sums(const SliceSums& message, runtime::Context& context);
   void slice_total(const SliceTotal& message, runtime::Context& context);
+  void gather_offer(const GatherOffer& message, runtime::Context& context);
+  void communicator_id(const CommunicatorId& message, runtime::Context& context);
+  void communicator_entered(const CommunicatorEntered& message, runtime::Context& context);
+  void poll_collective(const PollCollective& message, runtime::Context& context);
   void tied_gradient(const TiedGradient& message, runtime::Context& context);
   void commit(const Commit& message, runtime::Context& context);
   void fresh_weights(const FreshWeights& message, runtime::Context& context);

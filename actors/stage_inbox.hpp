@@ -19,7 +19,7 @@ namespace troupe::actors {
 /// SI-1  A message is taken at most once.
 /// SI-2  Messages of older epochs are refused and counted.
 class StageInbox final {
- public:
+public:
   /// Drops everything and accepts this epoch only (and later ones, which reset it again).
   void begin_epoch(std::uint32_t epoch);
   [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
@@ -32,7 +32,7 @@ class StageInbox final {
   bool put(const BackwardGradients& message);
 
   struct Forward {
-    TensorBytes input;     ///< tokens (B, T) or activations (B, T, C)
+    TensorBytes input;  ///< tokens (B, T) or activations (B, T, C)
     BatchTargets targets;
   };
   /// The input of a micro-batch's forward pass, when both parts are there.
@@ -41,7 +41,7 @@ class StageInbox final {
   /// Any validation micro-batch of `step` whose parts are there.
   [[nodiscard]] std::optional<std::uint32_t> ready_evaluation(std::uint32_t step) const;
 
- private:
+private:
   using Key = std::pair<std::uint32_t, std::uint32_t>;  // (step, micro-batch)
   struct Pile {
     std::map<Key, TensorBytes> inputs;

@@ -21,19 +21,21 @@ struct StepShare {
   std::uint32_t total = 0;
 };
 
-/// A slice of the model with its optimizer state, spoken to in TensorBytes: what stage actors and the parameter server have
-/// in common. B samples, T context, C width, N flat size of the slice's parameters.
+/// A slice of the model with its optimizer state, spoken to in TensorBytes: what stage actors and the parameter server
+/// have in common. B samples, T context, C width, N flat size of the slice's parameters.
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns weights, gradient and moments.
-/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, tensors of the wrong shape.
-/// Restart:       rebuilt, then load().
+/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, tensors of the wrong
+/// shape. Restart:       rebuilt, then load().
 ///
 /// SM-1  After load() of one checkpoint every layout holds the same parameters and moments, bit for bit.
 /// SM-2  Tied copies at the two ends stay equal: both add lookup part and head part in this order and update alike.
 class StageModel final {
- public:
-  StageModel(const JobConfig& job, std::uint32_t stage);
+public:
+  /// On the device that place_stages() gives to that stage of that replica. The parameter server takes replica 0's: on
+  /// another kind of device its updates would round differently from those of the stages.
+  StageModel(const JobConfig& job, std::uint32_t stage, std::uint32_t replica = 0);
   ~StageModel();
 
   /// Weights and moments from a checkpoint folder; initial ones from the seed when it is empty.
@@ -43,7 +45,8 @@ class StageModel final {
   [[nodiscard]] TensorBytes forward(std::uint32_t micro_batch, const StageInbox::Forward& batch);
   /// The last stage's forward: keeps what backward needs, returns sums.
   [[nodiscard]] MicroBatchLoss forward_loss(std::uint32_t micro_batch, const StageInbox::Forward& batch);
-  /// Gradient of the output (B, T, C), nothing at the last stage -> gradient of the input (B, T, C), empty at the first.
+  /// Gradient of the output (B, T, C), nothing at the last stage -> gradient of the input (B, T, C), empty at the
+  /// first.
   [[nodiscard]] TensorBytes backward(std::uint32_t micro_batch, const std::optional<TensorBytes>& output_gradient);
   /// Without dropout, keeping nothing.
   [[nodiscard]] TensorBytes infer(const StageInbox::Forward& batch);
@@ -73,7 +76,7 @@ class StageModel final {
   };
   [[nodiscard]] Saved save(const std::string& directory) const;
 
- private:
+private:
   struct Parts;
   const JobConfig job_;
   const std::unique_ptr<Parts> parts_;

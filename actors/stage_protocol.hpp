@@ -13,12 +13,13 @@ namespace troupe::actors {
 /// What a micro-batch is for: training counts gradients, evaluation only the loss.
 enum class Purpose : std::uint8_t { train = 1, evaluate = 2 };
 
-/// From the trainer (request; answered with StateLoaded): be at the border before `step`, drop everything of older epochs.
+/// From the trainer (request; answered with StateLoaded): be at the border before `step`, drop everything of older
+/// epochs.
 struct LoadState {
   static constexpr std::string_view kName = "stage.load_state";
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
-  std::string checkpoint;  ///< folder to load from; empty = initial weights from the seed
+  std::string checkpoint;                   ///< folder to load from; empty = initial weights from the seed
   std::vector<std::uint32_t> incarnations;  ///< of the whole job, in the order of actor_names(): for the log
 
   template <class Archive>
@@ -113,7 +114,8 @@ struct BackwardGradients {
   }
 };
 
-/// Between the first and the last stage of a replica when the head is tied: the other end's part of the wte gradient (V, C).
+/// Between the first and the last stage of a replica when the head is tied: the other end's part of the wte gradient
+/// (V, C).
 struct TiedGradient {
   static constexpr std::string_view kName = "stage.tied_gradient";
   std::uint32_t epoch = 0;

@@ -13,12 +13,12 @@ namespace troupe::actors {
 
 /// What came out of one step, summed over all replicas and stages.
 struct StepResult {
-  double loss_sum = 0.0;        ///< of all valid tokens
+  double loss_sum = 0.0;  ///< of all valid tokens
   std::int64_t correct = 0;
   std::int64_t valid = 0;
-  double gradient_norm = 0.0;   ///< global L2 norm, tied weights once
+  double gradient_norm = 0.0;            ///< global L2 norm, tied weights once
   std::vector<std::uint64_t> staleness;  ///< ps_async: one for each replica's update
-  double busy_seconds = 0.0;    ///< longest stage
+  double busy_seconds = 0.0;             ///< longest stage
 
   [[nodiscard]] double loss() const { return valid > 0 ? loss_sum / static_cast<double>(valid) : 0.0; }
   [[nodiscard]] double accuracy() const {
@@ -36,11 +36,11 @@ struct StepResult {
 /// Errors:        votes that were counted before are ignored.
 /// Restart:       cleared when a new epoch begins.
 ///
-/// ST-1  Loss and norm do not depend on the order in which votes arrive: losses are summed by micro-batch index, squares
-///       by canonical parameter index.
+/// ST-1  Loss and norm do not depend on the order in which votes arrive: losses are summed by micro-batch index,
+///       squares by canonical parameter index.
 /// ST-2  A step is complete when every stage of every replica voted, and every owner of parameters.
 class StepTally final {
- public:
+public:
   /// `owner_votes`: extra votes a step needs beside those of the stages: 1 with ps_sync, the replicas with ps_async.
   StepTally(std::uint32_t stage_votes, std::uint32_t owner_votes)
       : stage_votes_(stage_votes), owner_votes_(owner_votes) {}
@@ -52,12 +52,12 @@ class StepTally final {
   [[nodiscard]] std::optional<StepResult> take(std::uint32_t step);
   void clear() { steps_.clear(); }
 
- private:
+private:
   struct Votes {
     std::set<std::pair<std::uint32_t, std::uint32_t>> stages;  // (replica, stage)
     std::set<std::uint32_t> owners;                            // replica, or 0 for the whole server
     std::vector<MicroBatchLoss> losses;
-    std::map<std::int64_t, double> squares;  // by canonical index
+    std::map<std::int64_t, double> squares;            // by canonical index
     std::map<std::uint32_t, std::uint64_t> staleness;  // by replica
     double async_norm = 0.0;
     double busy_seconds = 0.0;

@@ -1,5 +1,7 @@
 #include "actors/tensor_bytes.hpp"
 
+#include "actors/device_copy.hpp"
+
 #include <ATen/ATen.h>
 
 #include <memory>
@@ -11,9 +13,12 @@ namespace {
 
 at::ScalarType scalar_type(TensorBytes::Type type) {
   switch (type) {
-    case TensorBytes::Type::float32: return at::kFloat;
-    case TensorBytes::Type::int64: return at::kLong;
-    case TensorBytes::Type::none: break;
+    case TensorBytes::Type::float32:
+      return at::kFloat;
+    case TensorBytes::Type::int64:
+      return at::kLong;
+    case TensorBytes::Type::none:
+      break;
   }
   throw std::runtime_error("tensor message with unknown element type " + std::to_string(static_cast<int>(type)));
 }
@@ -21,7 +26,7 @@ at::ScalarType scalar_type(TensorBytes::Type type) {
 }  // namespace
 
 TensorBytes to_bytes(const at::Tensor& tensor) {
-  const auto held = std::make_shared<at::Tensor>(tensor.to(at::kCPU).contiguous());
+  const auto held = std::make_shared<at::Tensor>(to_host(tensor.contiguous()));
   TensorBytes bytes;
   if (held->scalar_type() == at::kFloat) {
     bytes.type = TensorBytes::Type::float32;
@@ -53,7 +58,8 @@ at::Tensor to_tensor(const TensorBytes& bytes) {
                              std::to_string(elements) + " elements");
   }
   const runtime::Payload data = bytes.data;
-  return at::from_blob(const_cast<std::byte*>(data.data()), bytes.shape, [data](void*) {}, at::TensorOptions(type));
+  return at::from_blob(
+      const_cast<std::byte*>(data.data()), bytes.shape, [data](void*) {}, at::TensorOptions(type));
 }
 
 }  // namespace troupe::actors

@@ -21,9 +21,12 @@ constexpr std::uint32_t kAsyncRange = 10;
 
 std::uint32_t owner_votes(const LayoutConfig& layout) {
   switch (layout.exchange) {
-    case Exchange::allreduce: return 0;
-    case Exchange::ps_sync: return 1;
-    case Exchange::ps_async: return layout.replicas;
+    case Exchange::allreduce:
+      return 0;
+    case Exchange::ps_sync:
+      return 1;
+    case Exchange::ps_async:
+      return layout.replicas;
   }
   return 0;
 }
@@ -52,12 +55,15 @@ runtime::Behavior TrainerActor::behavior() {
           on(this, &TrainerActor::evaluation_part), on(this, &TrainerActor::stop_asked)};
 }
 
-void TrainerActor::on_start(runtime::Context& context) { context.note(runtime::Phase::idle, 0, 0); }
+void TrainerActor::on_start(runtime::Context& context) {
+  context.note(runtime::Phase::idle, 0, 0);
+}
 
 std::vector<std::string> TrainerActor::stages() const {
   std::vector<std::string> names;
   for (std::uint32_t replica = 0; replica < parts_.job.layout.replicas; ++replica) {
-    for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage) names.push_back(stage_name(replica, stage));
+    for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage)
+      names.push_back(stage_name(replica, stage));
   }
   return names;
 }
@@ -128,9 +134,11 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
 void TrainerActor::loaded(std::uint32_t epoch, const runtime::Result<StateLoaded>& answer, runtime::Context& context) {
   if (!is_current(epoch, State::loading)) return;
   if (!answer) {
-    // A dead actor is the head's business: ActorLost follows, then AllUp. Everything else cannot be repaired by waiting.
+    // A dead actor is the head's business: ActorLost follows, then AllUp. Everything else cannot be repaired by
+    // waiting.
     if (answer.failure().kind == runtime::FailureKind::disconnected) return;
-    return end(TrainingEnd::Kind::failed, answer.failure().within("loading step " + std::to_string(step_)).text, context);
+    return end(TrainingEnd::Kind::failed, answer.failure().within("loading step " + std::to_string(step_)).text,
+               context);
   }
   if (--to_load_ > 0) return;
   if (!started_) {
@@ -187,7 +195,8 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
     return end(TrainingEnd::Kind::failed,
                "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) + " or gradient norm " +
-                   std::to_string(result.gradient_norm) + " is not finite; try a lower train.lr or a longer train.warmup_steps",
+                   std::to_string(result.gradient_norm) +
+                   " is not finite; try a lower train.lr or a longer train.warmup_steps",
                context);
   }
   const TrainConfig& train = parts_.job.train;
@@ -275,13 +284,16 @@ void TrainerActor::evaluated(runtime::Context& context) {
   }
   if (recorder_.record_validation(line)) improved_ = Improved::yes;
   progress_.validation_loss = line.loss.loss_sum / static_cast<double>(std::max<std::int64_t>(line.loss.valid, 1));
-  const double accuracy = static_cast<double>(line.loss.correct) / static_cast<double>(std::max<std::int64_t>(line.loss.valid, 1));
-  std::string news = "validation at step " + std::to_string(step_) + ": loss " + std::to_string(*progress_.validation_loss) +
-                     ", accuracy " + std::to_string(accuracy * 100.0) + " %";
+  const double accuracy =
+      static_cast<double>(line.loss.correct) / static_cast<double>(std::max<std::int64_t>(line.loss.valid, 1));
+  std::string news = "validation at step " + std::to_string(step_) + ": loss " +
+                     std::to_string(*progress_.validation_loss) + ", accuracy " + std::to_string(accuracy * 100.0) +
+                     " %";
   if (improved_ == Improved::yes) news += " (best so far)";
   if (line.epoch_seconds) news += ", epoch took " + std::to_string(*line.epoch_seconds) + " s";
   tell(news);
-  tell_event("validation", ordered_json{{"step", step_}, {"loss", *progress_.validation_loss}, {"accuracy", accuracy}}.dump(),
+  tell_event("validation",
+             ordered_json{{"step", step_}, {"loss", *progress_.validation_loss}, {"accuracy", accuracy}}.dump(),
              context);
   save_or_go_on(context);
 }
@@ -306,7 +318,8 @@ void TrainerActor::saved(const SaveOutcome& outcome, runtime::Context& context) 
   } else {
     tell("checkpoint of step " + std::to_string(outcome.step) + " failed: " + outcome.error);
     tell_event("checkpoint_failed", ordered_json{{"step", outcome.step}, {"cause", outcome.error}}.dump(), context);
-    if (last) return end(TrainingEnd::Kind::failed, "the last checkpoint could not be written: " + outcome.error, context);
+    if (last)
+      return end(TrainingEnd::Kind::failed, "the last checkpoint could not be written: " + outcome.error, context);
   }
   go_on(context);
 }

@@ -37,7 +37,7 @@ struct TrainingProgress {
   double tokens_per_second = 0.0;
   double seconds_left = 0.0;
   std::optional<double> validation_loss;
-  std::string news;                             ///< a line to print once; empty = none
+  std::string news;                    ///< a line to print once; empty = none
   std::map<std::string, bool> actors;  ///< name -> is it up
 };
 
@@ -68,21 +68,22 @@ struct TrainerParts {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns recorder, tally and checkpoint keeper.
-/// Errors:        a state that cannot be loaded, a loss or norm that is not finite, a metrics file that cannot be written:
-///                the run ends as failed, with the reason.
-/// Restart:       a new trainer (train --resume) goes on from the newest complete checkpoint and the files of the run folder.
+/// Errors:        a state that cannot be loaded, a loss or norm that is not finite, a metrics file that cannot be
+///                written: the run ends as failed, with the reason.
+/// Restart:       a new trainer (train --resume) goes on from the newest complete checkpoint and the files of the run
+///                folder.
 ///
 /// TA-1  A step is committed when every vote of its epoch is in, once.
 /// TA-2  Votes and parts of other epochs are ignored.
 /// TA-3  After a loss the same steps are repeated with the same data; their metrics are compared with the first time.
 class TrainerActor final : public runtime::Actor {
- public:
+public:
   TrainerActor(TrainerParts parts, TrainingListener listener);
 
   runtime::Behavior behavior() override;
   void on_start(runtime::Context& context) override;
 
- private:
+private:
   enum class State { waiting, loading, running, evaluating, saving, ended };
 
   void all_up(const runtime::AllUp& message, runtime::Context& context);
@@ -122,15 +123,15 @@ class TrainerActor final : public runtime::Actor {
   CheckpointKeeper checkpoints_;
 
   State state_ = State::waiting;
-  std::uint32_t epoch_ = 0;          // of the membership
-  std::uint32_t step_ = 0;           // committed steps
-  std::uint32_t until_ = 0;          // end of the range being run
+  std::uint32_t epoch_ = 0;  // of the membership
+  std::uint32_t step_ = 0;   // committed steps
+  std::uint32_t until_ = 0;  // end of the range being run
   Border border_;
   std::vector<std::uint32_t> incarnations_;
   std::size_t to_load_ = 0;
   std::map<std::uint32_t, MicroBatchLoss> validation_;  // by batch
   enum class Improved { no, yes } improved_ = Improved::no;
-  std::string stop_reason_;          // not empty: stop at the next border
+  std::string stop_reason_;  // not empty: stop at the next border
   std::optional<runtime::TimePoint> started_;
   runtime::TimePoint last_commit_{};
   runtime::TimePoint epoch_began_{};

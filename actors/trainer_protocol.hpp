@@ -41,9 +41,9 @@ struct StepVote {
   std::uint32_t step = 0;
   std::uint32_t replica = 0;
   std::uint32_t stage = 0;
-  std::vector<MicroBatchLoss> losses;     ///< last stage only
-  std::vector<ParameterSquare> squares;   ///< of the owner of the parameters, first replica only
-  double busy_seconds = 0.0;              ///< spent computing
+  std::vector<MicroBatchLoss> losses;    ///< last stage only
+  std::vector<ParameterSquare> squares;  ///< of the owner of the parameters, first replica only
+  double busy_seconds = 0.0;             ///< spent computing
 
   template <class Archive>
   void serialize(Archive& archive) {

@@ -136,10 +136,14 @@ std::vector<CommandSpec> data_commands() {
   return {
       {"tokenize",
        "text to tokens, or back",
-       "Prints one line of numbers; --decode reads numbers and prints text.",
+       "Prints one line of numbers; --decode reads numbers and prints text; --out writes a token file that data.path "
+       "of a job\n"
+       "may name instead of the text, made for data.format = --format.",
        {{"FILE", Count::optional, "file to read; '-' or nothing = standard input"}},
        {one_of({"bytes", "gpt2"}, option("tokenizer", "NAME", "bytes (default) or gpt2")),
-        flag("decode", "numbers to text"), output()}},
+        flag("decode", "numbers to text"), option("out", "FILE", "write a token file instead"),
+        one_of({"stream", "lines"}, option("format", "FORMAT", "of the token file: stream (default) or lines")),
+        output()}},
       {"partition",
        "cut a data set into parts",
        "",

@@ -1,5 +1,7 @@
 #include "console/commands.hpp"
+#include "gpt2/data/dataset.hpp"
 #include "gpt2/data/partition.hpp"
+#include "gpt2/data/token_file.hpp"
 #include "gpt2/data/tokenizer.hpp"
 #include "gpt2/store/storage.hpp"
 
@@ -95,6 +97,23 @@ gpt2::PartitionRequest partition_request(const ParsedCommand& command) {
   return request;
 }
 
+void write_or_throw(const std::filesystem::path& file, const std::string& bytes) {
+  const std::string problem = gpt2::replace_file(std::filesystem::absolute(file), bytes);
+  if (!problem.empty()) throw std::runtime_error(problem);
+}
+
+int write_token_file(const ParsedCommand& command, const gpt2::Tokenizer& tokenizer, const std::string& text) {
+  const bool is_lines = command.get("format", "stream") == "lines";
+  const gpt2::EncodedLines encoded =
+      is_lines ? gpt2::encode_lines(text, tokenizer) : gpt2::EncodedLines{tokenizer.encode(text), 0};
+  if (encoded.tokens.empty()) throw CommandError(ExitCode::usage, "the input is empty: there is nothing to write");
+  const gpt2::TokenFileHead head{std::string(tokenizer.name()), static_cast<std::uint32_t>(tokenizer.vocabulary()),
+                                 encoded.lines};
+  write_or_throw(command.get("out"), gpt2::token_file_bytes(head, encoded.tokens));
+  std::cerr << "wrote " << encoded.tokens.size() << " tokens to " << command.get("out") << "\n";
+  return to_int(ExitCode::ok);
+}
+
 void write_parts(const std::filesystem::path& folder, const gpt2::PartitionResult& result) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
@@ -102,10 +121,10 @@ void write_parts(const std::filesystem::path& folder, const gpt2::PartitionResul
   for (std::size_t part = 0; part < result.parts.size(); ++part) {
     std::string text;
     for (const std::uint64_t item : result.parts[part]) text += std::to_string(item) + "\n";
-    gpt2::replace_file(folder / ("part-" + std::to_string(part) + ".txt"), text);
+    write_or_throw(folder / ("part-" + std::to_string(part) + ".txt"), text);
   }
   // Last: a folder with a report has all its parts.
-  gpt2::replace_file(folder / "report.json", gpt2::partition_json(result) + "\n");
+  write_or_throw(folder / "report.json", gpt2::partition_json(result) + "\n");
 }
 
 }  // namespace
@@ -113,6 +132,7 @@ void write_parts(const std::filesystem::path& folder, const gpt2::PartitionResul
 int run_tokenize(const ParsedCommand& command) {
   const auto tokenizer = gpt2::make_tokenizer(command.get("tokenizer", "bytes"));
   const std::string input = read_input(command.argument(0, "-"));
+  if (command.has("out")) return write_token_file(command, *tokenizer, input);
   const auto tokens = command.has("decode") ? read_tokens(input) : tokenizer->encode(input);
   if (command.wants_json()) {
     nlohmann::ordered_json json = {{"tokenizer", tokenizer->name()}, {"count", tokens.size()}, {"tokens", tokens}};

@@ -13,10 +13,10 @@ namespace troupe::console {
 struct JobOptions {
   actors::JobConfig job;
   RunFolder folder;
-  std::string listen;                ///< "tcp://host:port" for nodes to join; empty = this machine only
+  std::string listen;  ///< "tcp://host:port" for nodes to join; empty = this machine only
   std::uint32_t nodes_wanted = 1;
   enum class Agent { embedded, remote } agent = Agent::embedded;
-  std::vector<std::string> faults;   ///< rules of --inject
+  std::vector<std::string> faults;  ///< rules of --inject
   enum class Talk { progress, quiet } talk = Talk::progress;
   enum class Output { text, json } output = Output::text;
 };

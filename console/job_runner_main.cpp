@@ -3,9 +3,11 @@
 #include "actors/actor_types.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
+#include "console/exit_codes.hpp"
 #include "console/progress.hpp"
-#include "console/report/report.hpp"
+#include "console/report.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/head_actor.hpp"
@@ -52,13 +54,14 @@ sigset_t block_stop_signals() {
 }
 
 class SignalThread final {
- public:
-  SignalThread(const sigset_t& signals, runtime::Node& node) : thread_([this, signals, &node] {
-    int received = 0;
-    while (sigwait(&signals, &received) == 0 && !ending_) {
-      (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
-    }
-  }) {}
+public:
+  SignalThread(const sigset_t& signals, runtime::Node& node)
+      : thread_([this, signals, &node] {
+          int received = 0;
+          while (sigwait(&signals, &received) == 0 && !ending_) {
+            (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
+          }
+        }) {}
   ~SignalThread() {
     ending_ = true;
     pthread_kill(thread_.native_handle(), SIGUSR2);
@@ -67,7 +70,7 @@ class SignalThread final {
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
- private:
+private:
   std::atomic<bool> ending_ = false;
   std::thread thread_;
 };
@@ -192,8 +195,11 @@ void set_fault_environment(const std::vector<std::string>& faults) {
 
 int run_job(const JobOptions& options) {
   const sigset_t signals = block_stop_signals();
+  // The progress line tells of deaths and restarts itself.
+  runtime::log_to_stderr("err");
   set_fault_environment(options.faults);
   const actors::JobPlan plan = actors::plan_job(options.job);
+  const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
   const runtime::SteadyClock clock;
@@ -214,10 +220,11 @@ int run_job(const JobOptions& options) {
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ended](const TrainingEnd& end) { ended.set_value(end); }};
   events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
-  spawn_or_throw(node, std::string(actors::kTrainerName),
-                 std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, options.folder.root,
-                                                                             actors::FaultPlan::from_environment()},
-                                                        listener));
+  spawn_or_throw(
+      node, std::string(actors::kTrainerName),
+      std::make_unique<actors::TrainerActor>(
+          actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
+          listener));
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
@@ -229,7 +236,9 @@ int run_job(const JobOptions& options) {
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   node.shutdown(kShutdownDeadline);
   runtime::sweep_arenas("/dev/shm", job);
-  events.record("job_" + state_word(end.kind), {{"step", end.step}, {"reason", end.text}});
+  nlohmann::ordered_json how{{"step", end.step}};
+  if (!end.text.empty()) how["cause"] = end.text;
+  events.record("job_" + state_word(end.kind), how);
   write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
   return tell_end(options, end);
 }

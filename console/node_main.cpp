@@ -1,6 +1,7 @@
 #include "console/commands.hpp"
 #include "console/run_setup.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/node_agent.hpp"
@@ -32,6 +33,7 @@ std::string without_port(const std::string& endpoint) {
 }  // namespace
 
 int run_node(const ParsedCommand& command) {
+  runtime::log_to_stderr("info");
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

@@ -1,8 +1,10 @@
+#include "actors/actor_types.hpp"
 #include "actors/fault_plan.hpp"
 #include "console/commands.hpp"
 #include "console/job_runner.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
 #include <unistd.h>
@@ -79,6 +81,7 @@ int run_head(const ParsedCommand& command) {
 }
 
 int run_kill(const ParsedCommand& command) {
+  runtime::log_to_stderr("off");  // the answer says it all
   const RunFolder folder = find_run_folder(command.get("run-dir"));
   const std::optional<HeadInfo> head = read_head_info(folder);
   if (!head || !is_run_alive(folder)) {

@@ -1,13 +1,13 @@
 #include "actors/actor_types.hpp"
 #include "console/commands.hpp"
 #include "runtime/node.hpp"
+#include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/member_actor.hpp"
 #include "scheduler/worker_input.hpp"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <future>
@@ -48,6 +48,7 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
 }  // namespace
 
 int run_worker(const ParsedCommand&) {
+  runtime::log_to_stderr("info");
   const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
   const scheduler::WorkerInput input = scheduler::parse_worker_input(text);
   static std::promise<runtime::Failure> ended;  // outlives every thread that may still fulfil it
@@ -63,7 +64,9 @@ int run_worker(const ParsedCommand&) {
   runtime::Node node(options, runtime::make_threaded_parts(1, transport_of(input)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
+  // Both are known by name before anything is sent; the other actors follow by the head's updates.
   node.announce({{std::string(runtime::kHeadName), input.term}, input.head_endpoint});
+  node.announce({{std::string(actors::kTrainerName), input.term}, input.head_endpoint});
 
   runtime::SpawnOptions spawn;
   spawn.incarnation = input.actor.incarnation;

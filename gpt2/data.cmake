@@ -3,6 +3,7 @@ add_module(gpt2_data
   SOURCES
     data/byte_tokenizer.cpp
     data/bpe_tokenizer.cpp
+    data/token_file.cpp
     data/dataset.cpp
     data/data_order.cpp
     data/partition.cpp

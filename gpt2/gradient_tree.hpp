@@ -18,9 +18,11 @@ struct GradientBlock {
 
 /// Sums the flat gradients of a step in one fixed balanced binary tree over the global micro-batch indices [0, total):
 /// node (k, j) covers [j * 2^k, min((j + 1) * 2^k, total)) and is left + right; a node without a right half is its
-/// left. A replica owns a contiguous range and ends with the largest nodes inside it. GT-1  The bits of the whole sum
-/// do not depend on how [0, total) was cut into ranges. GT-2  They do not depend on the order of add either. GT-3  An
-/// index outside the range, added twice, or missing at the end, is an error that names it.
+/// left. A replica owns a contiguous range and ends with the largest nodes inside it.
+///
+/// GT-1  The bits of the whole sum do not depend on how [0, total) was cut into ranges.
+/// GT-2  They do not depend on the order of add either.
+/// GT-3  An index outside the range, added twice, or missing at the end, is an error that names it.
 class GradientTree {
 public:
   /// Tensors of `floats` floats on `device`.

@@ -13,7 +13,7 @@ class Context;
 /// Errors:        throw from any hook or handler: the actor fails, its watchers get ActorDown with the text.
 /// Restart:       a new object with a new incarnation; nothing of the old one survives except what it stored outside.
 class Actor {
- public:
+public:
   virtual ~Actor() = default;
   /// The table of handlers; asked for once, before on_start().
   [[nodiscard]] virtual Behavior behavior() = 0;

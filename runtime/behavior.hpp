@@ -20,10 +20,11 @@ class Context;
 ///
 /// Thread-safety: built once, then read by the owner's turn only.
 /// Ownership:     borrows the actor its handlers belong to.
-/// Errors:        deliver() says unknown for a name without handler or for bytes that do not decode; a handler's throw passes through.
+/// Errors:        deliver() says unknown for a name without handler or for bytes that do not decode; a handler's throw
+///                passes through.
 /// Restart:       rebuilt with the actor.
 class Behavior {
- public:
+public:
   struct Entry {
     std::string_view name;
     std::function<Result<Done>(const Envelope&, Context&)> handle;
@@ -47,7 +48,7 @@ class Behavior {
     return names;
   }
 
- private:
+private:
   std::map<std::string, std::function<Result<Done>(const Envelope&, Context&)>, std::less<>> table_;
 };
 

@@ -14,7 +14,7 @@ using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 /// Errors:        none.
 /// Restart:       monotonic time means nothing in another process; never send a TimePoint.
 class Clock {
- public:
+public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual TimePoint now() const = 0;
 };
@@ -26,7 +26,7 @@ class Clock {
 /// Errors:        none.
 /// Restart:       stateless.
 class SteadyClock final : public Clock {
- public:
+public:
   [[nodiscard]] TimePoint now() const override { return std::chrono::steady_clock::now(); }
 };
 

@@ -27,14 +27,15 @@ struct ReplyTo {
 ///
 /// Thread-safety: the owner's turn only.
 /// Ownership:     borrows the cell and the node.
-/// Errors:        send() and reply() return a Failure the caller may look at; whatever was wrong is also counted and logged as a dead letter.
+/// Errors:        send() and reply() return a Failure the caller may look at; whatever was wrong is also counted and
+///                logged as a dead letter.
 /// Restart:       made new for each turn.
 ///
 /// CX-1  Every request gets exactly one outcome (reply or Failure), at the latest at its deadline.
 /// CX-2  Messages from one actor to another are handled in the order they were sent.
 /// CX-3  A delayed message is delivered no earlier than its delay, and not at all after the actor has stopped.
 class Context {
- public:
+public:
   Context(Node& node, ActorCell& cell, const Envelope* current);
 
   [[nodiscard]] const ActorId& self() const;
@@ -93,7 +94,7 @@ class Context {
   /// What the console shows as the actor's present work.
   void note(Phase phase, std::uint32_t step, std::uint32_t micro_batch);
 
- private:
+private:
   Result<Done> send_envelope(const ActorId& to, Envelope envelope);
   void reply_envelope(Envelope envelope);
   void answer_envelope(const ReplyTo& asker, Envelope envelope);

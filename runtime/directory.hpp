@@ -23,7 +23,8 @@ struct DirectoryEntry {
   }
 };
 
-/// Actor name -> where it lives now, which incarnation. Every node holds a copy; whoever places actors announces changes.
+/// Actor name -> where it lives now, which incarnation. Every node holds a copy; whoever places actors announces
+/// changes.
 ///
 /// Thread-safety: all methods from any thread.
 /// Ownership:     owns its rows.
@@ -31,9 +32,10 @@ struct DirectoryEntry {
 /// Restart:       refilled by announcements.
 ///
 /// DI-1  An announcement of an older incarnation never replaces a newer one, and never revives a dead one.
-/// DI-2  is_stale() is true for exactly the incarnations older than the newest announced or buried one, and for that one once buried.
+/// DI-2  is_stale() is true for exactly the incarnations older than the newest announced or buried one, and for that
+///       one once buried.
 class Directory {
- public:
+public:
   /// @threadsafe  False when the row is older than what is known (and ignored).
   bool announce(const DirectoryEntry& entry);
   /// @threadsafe  The incarnation is dead; its row disappears.
@@ -47,7 +49,7 @@ class Directory {
   /// @threadsafe  Actors that live at `endpoint`.
   [[nodiscard]] std::vector<ActorId> living_at(const std::string& endpoint) const;
 
- private:
+private:
   struct Row {
     std::optional<DirectoryEntry> live;
     std::uint32_t newest = 0;  // highest incarnation ever announced or buried

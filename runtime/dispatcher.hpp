@@ -21,12 +21,13 @@ enum class Placement {
 /// Errors:        tasks posted after the dispatcher stopped are dropped.
 /// Restart:       gone with the process.
 class Strand {
- public:
+public:
   virtual ~Strand() = default;
   virtual void post(std::function<void()> task) = 0;
 };
 
-/// Threads that give cells their turns. Implementations: ThreadedDispatcher; tests use one that runs a single turn when told to.
+/// Threads that give cells their turns. Implementations: ThreadedDispatcher; tests use one that runs a single turn when
+/// told to.
 ///
 /// Thread-safety: make_strand() from any thread.
 /// Ownership:     owned by the Node.
@@ -36,7 +37,7 @@ class Strand {
 /// DP-1  Tasks of one strand run one at a time, in order.
 /// DP-2  A pinned strand's tasks all run on the same thread.
 class Dispatcher {
- public:
+public:
   virtual ~Dispatcher() = default;
   [[nodiscard]] virtual std::unique_ptr<Strand> make_strand(Placement placement) = 0;
   /// Runs what is posted already, then joins the threads. Idempotent.
@@ -56,7 +57,7 @@ class Dispatcher {
 /// TQ-1  A task never runs before it is due; tasks due at the same instant run in the order they were added.
 /// TQ-2  A cancelled task does not run.
 class Timers {
- public:
+public:
   virtual ~Timers() = default;
   virtual std::uint64_t run_at(TimePoint due, std::function<void()> task) = 0;
   virtual void cancel(std::uint64_t id) = 0;

@@ -21,7 +21,7 @@ struct Ack {
   void serialize(Archive&) {}
 };
 
-// ---- to the driver ---------------------------------------------------------------------------------------------------
+// ---- to the driver ----
 
 /// Every actor of the job is up: `actors` are the incarnations to work with.
 struct AllUp {
@@ -57,9 +57,10 @@ struct JobFailed {
   }
 };
 
-// ---- to the head -----------------------------------------------------------------------------------------------------
+// ---- to the head ----
 
-/// Somebody wants an actor's process killed: a person at the console, or a fault on purpose (request; answered with Ack).
+/// Somebody wants an actor's process killed: a person at the console, or a fault on purpose (request; answered with
+/// Ack).
 struct KillActor {
   static constexpr std::string_view kName = "head.kill_actor";
   std::string name;

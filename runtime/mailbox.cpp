@@ -6,7 +6,9 @@
 namespace troupe::runtime {
 namespace {
 
-bool is_bounded(EnvelopeKind kind) { return kind == EnvelopeKind::message || kind == EnvelopeKind::request; }
+bool is_bounded(EnvelopeKind kind) {
+  return kind == EnvelopeKind::message || kind == EnvelopeKind::request;
+}
 
 }  // namespace
 

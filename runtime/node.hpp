@@ -22,11 +22,11 @@ class NodeCore;
 
 struct NodeOptions {
   std::string name = "node";
-  std::uint64_t job = 0;                 ///< messages of another job are refused and counted
+  std::uint64_t job = 0;  ///< messages of another job are refused and counted
   std::uint32_t term = 0;
   int workers = 1;
-  std::size_t mailbox_capacity = 8192;   ///< envelopes an actor may have waiting; beyond it send() says overloaded
-  std::filesystem::path status_directory;  ///< where status pages go; empty = none
+  std::size_t mailbox_capacity = 8192;  ///< envelopes an actor may have waiting; beyond it send() says overloaded
+  std::filesystem::path status_directory = {};  ///< where status pages go; empty = none
 };
 
 /// The machinery a node is made of; tests pass their own.
@@ -48,18 +48,20 @@ struct SpawnOptions {
 
 /// One process's share of the actor system: owns transport, dispatcher and cells; routes envelopes.
 ///
-/// Thread-safety: all public methods from any thread, except that spawn(), stop() and request() must not be called from a turn of an actor (they wait).
+/// Thread-safety: all public methods from any thread, except that spawn(), stop() and request() must not be called from
+///                a turn of an actor (they wait).
 /// Ownership:     owns its parts and its actors.
 /// Errors:        values; never throws for what the outside world does.
 /// Restart:       a new process is a new node; nothing survives.
 ///
-/// ND-1  spawn() returns after on_start() has returned, or a Failure with its text; stop() returns when the actor is gone.
+/// ND-1  spawn() returns after on_start() has returned, or a Failure with its text; stop() returns when the actor is
+///       gone.
 /// ND-2  An envelope for, or from, an incarnation known to be dead is refused, counted as stale, and handled by nobody.
 /// ND-3  Every watcher of an actor gets exactly one ActorDown for it, with the first cause that became known.
 /// ND-4  When an actor or a node is declared dead, every request pending on it fails at once with that cause.
 /// ND-5  shutdown() ends within its deadline whatever the actors do, except one that never returns from a turn.
 class Node {
- public:
+public:
   Node(NodeOptions options, NodeParts parts);
   ~Node();
   Node(const Node&) = delete;
@@ -104,7 +106,7 @@ class Node {
   /// Stops actors, then the transport, then the threads.
   void shutdown(Duration deadline);
 
- private:
+private:
   friend class Context;
 
   Result<Done> send_envelope(const ActorId& to, Envelope envelope);

@@ -19,7 +19,7 @@ struct Done {};
 /// Restart:       a plain value.
 template <class T>
 class [[nodiscard]] Result {
- public:
+public:
   Result(T value) : content_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
   Result(Failure failure) : content_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
@@ -37,7 +37,7 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
   const Failure& failure() const { return std::get<1>(content_); }
 
- private:
+private:
   void require_value() const {
     if (content_.index() != 0) throw std::runtime_error(std::get<1>(content_).describe());
   }

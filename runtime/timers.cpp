@@ -10,7 +10,7 @@ namespace troupe::runtime {
 namespace {
 
 class ThreadedTimers final : public Timers {
- public:
+public:
   ThreadedTimers() : thread_([this] { run(); }) {}
   ~ThreadedTimers() override { stop(); }
 
@@ -43,7 +43,7 @@ class ThreadedTimers final : public Timers {
     if (thread_.joinable()) thread_.join();
   }
 
- private:
+private:
   void run() {
     std::unique_lock lock(mutex_);
     while (!stopped_) {
@@ -69,14 +69,16 @@ class ThreadedTimers final : public Timers {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::pair<TimePoint, std::uint64_t>, std::function<void()>> tasks_;  // guarded by mutex_
-  std::map<std::uint64_t, TimePoint> due_;                                     // guarded by mutex_
-  std::uint64_t next_id_ = 1;                                                  // guarded by mutex_
-  bool stopped_ = false;                                                       // guarded by mutex_
-  std::thread thread_;  // last: it uses everything above
+  std::map<std::uint64_t, TimePoint> due_;                                      // guarded by mutex_
+  std::uint64_t next_id_ = 1;                                                   // guarded by mutex_
+  bool stopped_ = false;                                                        // guarded by mutex_
+  std::thread thread_;                                                          // last: it uses everything above
 };
 
 }  // namespace
 
-std::unique_ptr<Timers> make_threaded_timers() { return std::make_unique<ThreadedTimers>(); }
+std::unique_ptr<Timers> make_threaded_timers() {
+  return std::make_unique<ThreadedTimers>();
+}
 
 }  // namespace troupe::runtime

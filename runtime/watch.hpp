@@ -9,7 +9,8 @@
 
 namespace troupe::runtime {
 
-/// Delivered to every watcher of an actor, once for each watch, with the true cause (exception text, signal, lost link).
+/// Delivered to every watcher of an actor, once for each watch, with the true cause (exception text, signal, lost
+/// link).
 struct ActorDown {
   static constexpr std::string_view kName = "runtime.actor_down";
   ActorId actor;

@@ -14,7 +14,7 @@ namespace troupe::runtime {
 struct Watcher {
   std::uint64_t name = 0;  ///< name_hash
   std::uint32_t incarnation = 0;
-  std::string endpoint;    ///< its node; empty = this one
+  std::string endpoint;  ///< its node; empty = this one
 
   bool operator==(const Watcher&) const = default;
 };
@@ -28,7 +28,7 @@ struct Watcher {
 ///
 /// WR-1  A watch is handed out at most once.
 class WatchRegistry final {
- public:
+public:
   /// @threadsafe  `target.incarnation` 0 watches whoever holds the name.
   void add(const ActorId& target, const Watcher& watcher);
   /// @threadsafe
@@ -38,7 +38,7 @@ class WatchRegistry final {
   /// @threadsafe  Forgets what a dead actor watched.
   void remove_watcher(std::uint64_t name);
 
- private:
+private:
   struct Row {
     std::uint32_t incarnation = 0;
     Watcher watcher;

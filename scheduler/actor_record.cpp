@@ -7,11 +7,16 @@ namespace troupe::scheduler {
 
 std::string_view to_string(ActorState state) {
   switch (state) {
-    case ActorState::waiting: return "waiting";
-    case ActorState::starting: return "starting";
-    case ActorState::up: return "up";
-    case ActorState::down: return "down";
-    case ActorState::given_up: return "given_up";
+    case ActorState::waiting:
+      return "waiting";
+    case ActorState::starting:
+      return "starting";
+    case ActorState::up:
+      return "up";
+    case ActorState::down:
+      return "down";
+    case ActorState::given_up:
+      return "given_up";
   }
   return "?";
 }
@@ -45,8 +50,12 @@ void ActorRecord::went_down(runtime::TimePoint now, runtime::Failure cause) {
   endpoint_.clear();
 }
 
-void ActorRecord::wait_again() { move_to(ActorState::down, ActorState::waiting); }
+void ActorRecord::wait_again() {
+  move_to(ActorState::down, ActorState::waiting);
+}
 
-void ActorRecord::give_up() { move_to(ActorState::down, ActorState::given_up); }
+void ActorRecord::give_up() {
+  move_to(ActorState::down, ActorState::given_up);
+}
 
 }  // namespace troupe::scheduler

@@ -35,7 +35,7 @@ enum class ActorState { waiting, starting, up, down, given_up };
 /// AR-1  Only the numbered transitions are possible.
 /// AR-2  Each start has an incarnation of its own, higher than all before.
 class ActorRecord final {
- public:
+public:
   explicit ActorRecord(std::string name) : name_(std::move(name)) {}
 
   /// Transition 1; mints the next incarnation.
@@ -57,7 +57,7 @@ class ActorRecord final {
   [[nodiscard]] const std::vector<runtime::TimePoint>& failures() const { return failures_; }
   [[nodiscard]] const runtime::Failure& last_failure() const { return last_failure_; }
 
- private:
+private:
   void move_to(ActorState from, ActorState to);
 
   const std::string name_;

@@ -1,10 +1,10 @@
 #include "scheduler/event_log.hpp"
 
 #include <fcntl.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cerrno>
@@ -42,12 +42,16 @@ void end_torn_line(int descriptor) {
 }  // namespace
 
 EventLog::EventLog(const std::filesystem::path& file, const runtime::Clock& clock)
-    : clock_(clock), start_(clock.now()), descriptor_(open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    : clock_(clock),
+      start_(clock.now()),
+      descriptor_(open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) throw std::runtime_error("cannot open " + file.string() + ": " + std::strerror(errno));
   end_torn_line(descriptor_);
 }
 
-EventLog::~EventLog() { close(descriptor_); }
+EventLog::~EventLog() {
+  close(descriptor_);
+}
 
 void EventLog::record(std::string_view event, const nlohmann::ordered_json& fields) {
   nlohmann::ordered_json line;

@@ -14,13 +14,13 @@ namespace troupe::scheduler {
 ///
 /// Thread-safety: record() from any thread.
 /// Ownership:     owns the file descriptor.
-/// Errors:        the constructor throws std::runtime_error when the file cannot be opened; a full disk later is reported
-///                on the log once and does not stop the run.
+/// Errors:        the constructor throws std::runtime_error when the file cannot be opened; a full disk later is
+///                reported on the log once and does not stop the run.
 /// Restart:       appends; `seconds` counts from the start of this process.
 ///
 /// EL-1  Every line is a whole JSON object with time, seconds and event.
 class EventLog final {
- public:
+public:
   EventLog(const std::filesystem::path& file, const runtime::Clock& clock);
   ~EventLog();
   EventLog(const EventLog&) = delete;
@@ -29,10 +29,10 @@ class EventLog final {
   /// @threadsafe  `fields` is a JSON object; its members follow time, seconds and event.
   void record(std::string_view event, const nlohmann::ordered_json& fields);
 
- private:
-  const runtime::Clock& clock_;      // constant after construction
-  const runtime::TimePoint start_;   // constant after construction
-  int descriptor_ = -1;              // constant after construction
+private:
+  const runtime::Clock& clock_;     // constant after construction
+  const runtime::TimePoint start_;  // constant after construction
+  int descriptor_ = -1;             // constant after construction
   std::mutex mutex_;
   enum class Disk { working, failing } disk_ = Disk::working;  // guarded by mutex_
 };

@@ -20,7 +20,7 @@ enum class Health { alive, suspected, dead };
 /// FD-1  A node is dead only after `dead_after` without a beat, measured on the observer's clock.
 /// FD-2  Time in which the observer itself did not run counts for nobody: observe_pause() moves all deadlines.
 class FailureDetector final {
- public:
+public:
   FailureDetector(runtime::Duration suspect_after, runtime::Duration dead_after)
       : suspect_after_(suspect_after), dead_after_(dead_after) {}
 
@@ -31,7 +31,7 @@ class FailureDetector final {
   [[nodiscard]] Health health(const std::string& node, runtime::TimePoint now) const;
   [[nodiscard]] std::vector<std::string> dead(runtime::TimePoint now) const;
 
- private:
+private:
   const runtime::Duration suspect_after_;
   const runtime::Duration dead_after_;
   std::map<std::string, runtime::TimePoint> last_;

@@ -2,8 +2,8 @@
 
 #include "runtime/node.hpp"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -22,9 +22,13 @@ constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
 constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
 // Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
+// A directory update is a few map writes; five seconds are a process that does not run.
+constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
 
-double seconds(runtime::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(runtime::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -35,8 +39,8 @@ HeadActor::HeadActor(JobSpec spec, EventLog& events)
 
 runtime::Behavior HeadActor::behavior() {
   using runtime::on;
-  return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),    on(this, &HeadActor::worker_ready),
-          on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor),   on(this, &HeadActor::end_job),
+  return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),  on(this, &HeadActor::worker_ready),
+          on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor), on(this, &HeadActor::end_job),
           on(this, &HeadActor::record_event),  on(this, &HeadActor::tick)};
 }
 
@@ -60,8 +64,9 @@ void HeadActor::register_node(const RegisterNode& message, runtime::Context& con
   context.node().announce(message.agent);
   detector_.heard_from(message.node, context.now());
   events_.record("node_joined", {{"node", message.node}, {"endpoint", message.agent.endpoint}});
-  context.reply(Registered{spec_.term, spec_.job,
-                           static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
+  context.reply(Registered{
+      spec_.term, spec_.job,
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
   place_waiting(context);
 }
 
@@ -98,7 +103,7 @@ void HeadActor::place_waiting(runtime::Context& context) {
 void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtime::Context& context) {
   const runtime::ActorId actor = record.start_on(node);
   pending_[actor.name].ready_by = context.now() + kReadyDeadline;
-  const SpawnActor order{actor,       spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
+  const SpawnActor order{actor,         spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
                          spec_.job_text};
   context.request<Ack>(nodes_.at(node).agent.actor, order, kAgentDeadline,
                        [this, actor](runtime::Result<Ack> answer, runtime::Context& turn) {
@@ -129,30 +134,48 @@ void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& conte
     if (each.state() == ActorState::up) update.alive.push_back({each.id(), each.endpoint()});
   }
   context.reply(Ack{});
+  change_ = Change::untold;
   tell_members(update, context);
-  tell_driver_if_whole(context);
 }
 
 void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& context) {
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) continue;
-    (void)context.send(members_.at(record.id().name).actor, update);  // a dead member's news come from its agent
+    ++unconfirmed_;
+    context.request<Ack>(members_.at(record.id().name).actor, update, kMemberDeadline,
+                         [this, actor = record.id()](runtime::Result<Ack> answer, runtime::Context& turn) {
+                           member_told(actor, answer, turn);
+                         });
   }
 }
 
+void HeadActor::member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer,
+                            runtime::Context& context) {
+  --unconfirmed_;
+  const ActorRecord* record = find(actor);
+  const bool deaf =
+      !answer && record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
+  // A process that does not learn who lives where would work with ghosts: it is started again.
+  if (deaf) (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
+  tell_driver_if_whole(context);
+}
+
 void HeadActor::tell_driver_if_whole(runtime::Context& context) {
+  if (change_ == Change::told || unconfirmed_ > 0 || job_ != Job::running) return;
   AllUp all;
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) return;
     all.actors.push_back(record.id());
   }
+  change_ = Change::told;
   (void)context.send(spec_.driver, all);  // the driver is in this process
 }
 
 void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor);
   if (record == nullptr) return;
-  if (record->state() == ActorState::starting || record->state() == ActorState::up) lost(*record, message.cause, context);
+  if (record->state() == ActorState::starting || record->state() == ActorState::up)
+    lost(*record, message.cause, context);
 }
 
 void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context) {
@@ -195,7 +218,8 @@ void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, 
   for (const ActorRecord& record : records_) {
     if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
   }
-  events_.record("job_failed", {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
+  events_.record("actor_given_up",
+                 {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
   (void)context.send(spec_.driver, JobFailed{report});
 }
 
@@ -209,7 +233,8 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   context.node().declare_down(agent, cause);
   for (ActorRecord& record : records_) {
     const bool there = record.node() == node;
-    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up)) lost(record, cause, context);
+    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up))
+      lost(record, cause, context);
   }
 }
 
@@ -258,8 +283,10 @@ void HeadActor::tick(const HeadTick&, runtime::Context& context) {
   last_tick_ = now;
   if (job_ == Job::running) {
     for (const std::string& node : detector_.dead(now)) {
-      lose_node(node, {FailureKind::disconnected, "node " + node + " sent no heartbeat for " +
-                                                      std::to_string(seconds(kDeadAfter)) + " s"}, context);
+      lose_node(node,
+                {FailureKind::disconnected,
+                 "node " + node + " sent no heartbeat for " + std::to_string(seconds(kDeadAfter)) + " s"},
+                context);
     }
     for (ActorRecord& record : records_) {
       Pending& pending = pending_[record.id().name];

@@ -22,9 +22,9 @@ namespace troupe::scheduler {
 struct JobSpec {
   std::uint64_t job = 0;
   std::uint32_t term = 1;
-  std::vector<std::string> actors;     ///< in the order in which they are started
-  std::string driver;                  ///< local actor that hears AllUp, ActorLost, JobFailed
-  std::uint32_t nodes_wanted = 1;      ///< placement begins when so many have joined
+  std::vector<std::string> actors;  ///< in the order in which they are started
+  std::string driver;               ///< local actor that hears AllUp, ActorLost, JobFailed
+  std::uint32_t nodes_wanted = 1;   ///< placement begins when so many have joined
   std::filesystem::path run_directory;
   std::string job_text;
   RestartLimits limits;
@@ -46,15 +46,16 @@ struct HeadTick {
 ///
 /// HD-1  Incarnations are minted here alone and never reused.
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
-/// HD-3  The driver hears AllUp after every change, and only when every actor is up.
+/// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
+///       others live: what an actor then sends finds its way.
 class HeadActor final : public runtime::Actor {
- public:
+public:
   HeadActor(JobSpec spec, EventLog& events);
 
   runtime::Behavior behavior() override;
   void on_start(runtime::Context& context) override;
 
- private:
+private:
   struct NodeRow {
     runtime::DirectoryEntry agent;
     std::uint32_t slots = 0;
@@ -79,6 +80,7 @@ class HeadActor final : public runtime::Actor {
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);
   void tell_members(const DirectoryUpdate& update, runtime::Context& context);
+  void member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer, runtime::Context& context);
   void tell_driver_if_whole(runtime::Context& context);
   [[nodiscard]] std::vector<NodeCapacity> capacities() const;
   [[nodiscard]] ActorRecord* find(const runtime::ActorId& actor);
@@ -87,8 +89,10 @@ class HeadActor final : public runtime::Actor {
   EventLog& events_;
   std::map<std::string, NodeRow> nodes_;
   std::vector<ActorRecord> records_;
-  std::map<std::string, Pending> pending_;                // by actor name
-  std::map<std::string, runtime::DirectoryEntry> members_;  // by actor name
+  std::map<std::string, Pending> pending_;                    // by actor name
+  std::map<std::string, runtime::DirectoryEntry> members_;    // by actor name
+  std::size_t unconfirmed_ = 0;                               // directory updates not yet answered
+  enum class Change { told, untold } change_ = Change::told;  // whether the driver heard AllUp since the last start
   FailureDetector detector_;
   runtime::TimePoint last_tick_{};
   enum class Job { running, failed, ending } job_ = Job::running;

@@ -19,7 +19,7 @@ namespace troupe::scheduler {
 ///
 /// ME-1  Deaths of an update are declared before its placements are announced.
 class MemberActor final : public runtime::Actor {
- public:
+public:
   /// Called once, with the reason, when this process has no more business: its actor failed, or the head is gone.
   using OnEnd = std::function<void(const runtime::Failure&)>;
 
@@ -28,7 +28,7 @@ class MemberActor final : public runtime::Actor {
   runtime::Behavior behavior() override;
   void on_start(runtime::Context& context) override;
 
- private:
+private:
   void update(const DirectoryUpdate& message, runtime::Context& context);
   void someone_down(const runtime::ActorDown& message, runtime::Context& context);
 

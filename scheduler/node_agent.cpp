@@ -49,9 +49,13 @@ runtime::Behavior NodeAgent::behavior() {
           on(this, &NodeAgent::process_ended), on(this, &NodeAgent::tick),         on(this, &NodeAgent::someone_down)};
 }
 
-void NodeAgent::on_start(runtime::Context& context) { tick({}, context); }
+void NodeAgent::on_start(runtime::Context& context) {
+  tick({}, context);
+}
 
-void NodeAgent::on_stop(runtime::Context&) { watch_.reset(); }
+void NodeAgent::on_stop(runtime::Context&) {
+  watch_.reset();
+}
 
 void NodeAgent::register_with_head(runtime::Context& context) {
   link_ = Link::asked;

@@ -20,11 +20,11 @@ namespace troupe::scheduler {
 
 /// How a worker process of this node is started: the program and where its endpoint is.
 struct NodeAgentOptions {
-  std::string node;                  ///< this node's name
-  std::uint32_t slots = 0;           ///< actors it may hold; 0 = any number
-  std::filesystem::path program;     ///< started as "<program> worker", with the job on standard input
-  std::string listen;                ///< where workers listen: "ipc:///dir" (one socket a worker) or "tcp://host"
-  std::uint64_t arena_job = 0;       ///< shared-memory segments of this job are swept after a death
+  std::string node;               ///< this node's name
+  std::uint32_t slots = 0;        ///< actors it may hold; 0 = any number
+  std::filesystem::path program;  ///< started as "<program> worker", with the job on standard input
+  std::string listen;             ///< where workers listen: "ipc:///dir" (one socket a worker) or "tcp://host"
+  std::uint64_t arena_job = 0;    ///< shared-memory segments of this job are swept after a death
   runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL
 };
 
@@ -54,10 +54,11 @@ struct AgentTick {
 ///                registers again when a head is back.
 /// Restart:       a restarted agent holds no processes; the head places them anew.
 ///
-/// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit status or signal.
+/// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit
+///       status or signal.
 /// NA-2  Without a head nothing runs on.
 class NodeAgent final : public runtime::Actor {
- public:
+public:
   /// Removes what a dead process left behind (shared memory, sockets).
   using Sweep = std::function<void()>;
 
@@ -67,7 +68,7 @@ class NodeAgent final : public runtime::Actor {
   void on_start(runtime::Context& context) override;
   void on_stop(runtime::Context& context) override;
 
- private:
+private:
   struct Running {
     runtime::ActorId actor;
     std::filesystem::path run_directory;
@@ -87,12 +88,12 @@ class NodeAgent final : public runtime::Actor {
   const NodeAgentOptions options_;
   const Sweep sweep_;
   std::map<pid_t, Running> running_;
-  std::vector<runtime::ReplyTo> stops_;             // StopAll requests waiting for the last process
-  std::optional<runtime::TimePoint> kill_at_;       // when SIGTERM was not enough
+  std::vector<runtime::ReplyTo> stops_;        // StopAll requests waiting for the last process
+  std::optional<runtime::TimePoint> kill_at_;  // when SIGTERM was not enough
   enum class Link { searching, asked, joined } link_ = Link::searching;
   runtime::TimePoint last_beat_{};
   runtime::Duration beat_every_ = std::chrono::milliseconds(500);
-  std::unique_ptr<ProcessWatch> watch_;             // last: its thread calls back until it is destroyed
+  std::unique_ptr<ProcessWatch> watch_;  // last: its thread calls back until it is destroyed
 };
 
 }  // namespace troupe::scheduler

@@ -3,7 +3,9 @@
 namespace troupe::scheduler {
 namespace {
 
-bool has_room(const NodeCapacity& node) { return node.slots == 0 || node.running < node.slots; }
+bool has_room(const NodeCapacity& node) {
+  return node.slots == 0 || node.running < node.slots;
+}
 
 bool is_better(const NodeCapacity& a, const NodeCapacity& b, std::string_view preferred) {
   if (a.running != b.running) return a.running < b.running;

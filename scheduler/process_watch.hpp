@@ -20,7 +20,7 @@ namespace troupe::scheduler {
 ///
 /// PW-1  Every watched process that ends is reported exactly once, with the cause the kernel knows.
 class ProcessWatch final {
- public:
+public:
   using OnExit = std::function<void(pid_t, const runtime::Failure&)>;
 
   explicit ProcessWatch(OnExit on_exit);
@@ -36,7 +36,7 @@ class ProcessWatch final {
   /// @threadsafe
   [[nodiscard]] std::size_t running() const;
 
- private:
+private:
   void run();
   void start_requested();
 

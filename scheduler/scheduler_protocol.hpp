@@ -25,11 +25,15 @@ using runtime::kHeadName;
 using runtime::KillActor;
 using runtime::RecordEvent;
 
-[[nodiscard]] inline std::string agent_name(std::string_view node) { return "node/" + std::string(node); }
+[[nodiscard]] inline std::string agent_name(std::string_view node) {
+  return "node/" + std::string(node);
+}
 /// The actor in each worker process that keeps its directory up to date.
-[[nodiscard]] inline std::string member_name(std::string_view actor) { return "member/" + std::string(actor); }
+[[nodiscard]] inline std::string member_name(std::string_view actor) {
+  return "member/" + std::string(actor);
+}
 
-// ---- to the head -----------------------------------------------------------------------------------------------------
+// ---- to the head ----
 
 /// A node agent reports for work (request; answered with Registered or a failure).
 struct RegisterNode {
@@ -103,7 +107,7 @@ struct EndJob {
   }
 };
 
-// ---- to a node agent ----------------------------------------------------------------------------------------------------
+// ---- to a node agent ----
 
 /// Start a process for one incarnation of an actor (request; answered with Ack once the process runs).
 struct SpawnActor {
@@ -139,9 +143,9 @@ struct StopAll {
   void serialize(Archive&) {}
 };
 
-// ---- to every member ----------------------------------------------------------------------------------------------------
+// ---- to every member ----
 
-/// Who lives where, and who died since.
+/// Who lives where, and who died since (request; answered with Ack once the directory says so).
 struct DirectoryUpdate {
   static constexpr std::string_view kName = "member.directory_update";
   struct Death {

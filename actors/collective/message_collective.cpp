@@ -1,4 +1,5 @@
 #include "actors/collective/collective.hpp"
+#include "actors/device_copy.hpp"
 #include "gpt2/gradient_tree.hpp"
 
 #include <ATen/ATen.h>
@@ -12,8 +13,8 @@
 namespace troupe::actors {
 namespace {
 
-/// Elements [begin, end) of a flat gradient of `size` elements that replica `owner` sums. Cut at multiples of 16 floats,
-/// so that every slice starts on a cache line.
+/// Elements [begin, end) of a flat gradient of `size` elements that replica `owner` sums. Cut at multiples of 16
+/// floats, so that every slice starts on a cache line.
 struct Slice {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -34,8 +35,10 @@ Slice slice_of(std::int64_t size, std::uint32_t owner, std::uint32_t owners) {
 /// Errors:        parts that do not fit the reduction throw std::runtime_error: the sender runs another program.
 /// Restart:       starts empty.
 class MessageCollective final : public Collective {
- public:
+public:
   explicit MessageCollective(ReplicaGroup group) : group_(std::move(group)) {}
+
+  using Collective::deliver;
 
   void begin(Contribution contribution, Done done, runtime::Context& context) override {
     if (group_.members.size() == 1) {
@@ -44,6 +47,10 @@ class MessageCollective final : public Collective {
       return done(sum_blocks(contribution.blocks, sums, group_.micro_batches), context);
     }
     own_ = std::move(contribution);
+    // Messages are host memory, and so are the sums over them: stages that share a GPU come here too.
+    for (auto& sum : own_->sums) {
+      if (!sum->is_cpu()) sum = std::make_shared<at::Tensor>(to_host(*sum));
+    }
     done_ = std::move(done);
     total_ = at::empty_like(*own_->sums.front());
     for (std::uint32_t owner = 0; owner < group_.members.size(); ++owner) send_slice(owner, context);
@@ -71,7 +78,7 @@ class MessageCollective final : public Collective {
     slice_sent_ = false;
   }
 
- private:
+private:
   std::uint32_t members() const { return static_cast<std::uint32_t>(group_.members.size()); }
 
   void send_slice(std::uint32_t owner, runtime::Context& context) {
@@ -80,7 +87,7 @@ class MessageCollective final : public Collective {
     SliceSums message{own_->epoch, own_->step, group_.self, own_->blocks, {}};
     std::vector<at::Tensor> rows;
     for (const auto& sum : own_->sums) rows.push_back(sum->slice(0, slice.begin, slice.end));
-    message.sums = to_bytes(at::stack(rows));  // (blocks, slice)
+    message.sums = to_bytes(at::stack(rows));            // (blocks, slice)
     (void)context.send(group_.members[owner], message);  // a dead member ends the epoch
   }
 

@@ -25,7 +25,8 @@ struct Column {
 /// Letters of a UTF-8 text, which is what a terminal gives columns to.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
-/// "0.4s", "12s", "3m05s", "2h07m", "3d04h": at most six letters up to a hundred days. `seconds` below 0 or without end give "-".
+/// "0.4s", "12s", "3m05s", "2h07m", "3d04h": at most six letters up to a hundred days. `seconds` below 0 or without end
+/// give "-".
 [[nodiscard]] std::string format_duration(double seconds);
 
 /// `number` by a printf format with one place for a double, however long it gets.

@@ -32,7 +32,8 @@ std::unique_ptr<pcre2_code, PcreFree> compile_pattern() {
   // UCP, or \s misses 19 code points; MATCH_INVALID_UTF, so that broken text is cut into pieces and never lost.
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(kPattern), PCRE2_ZERO_TERMINATED,
                                    PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &error, &offset, nullptr);
-  if (code == nullptr) throw std::runtime_error("PCRE2 refuses the pre-tokenization pattern, error " + std::to_string(error));
+  if (code == nullptr)
+    throw std::runtime_error("PCRE2 refuses the pre-tokenization pattern, error " + std::to_string(error));
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it matching is slower, not different
   return std::unique_ptr<pcre2_code, PcreFree>(code);
 }
@@ -64,7 +65,7 @@ std::string decode_base64(std::string_view text) {
 
 /// Not for use by two threads at once: encode() fills a cache.
 class BpeTokenizer final : public Tokenizer {
- public:
+public:
   explicit BpeTokenizer(const std::filesystem::path& path) : pattern_(compile_pattern()) {
     std::ifstream file(path);
     if (!file) {
@@ -88,7 +89,8 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   std::vector<TokenId> encode(std::string_view text) const override {
-    const std::unique_ptr<pcre2_match_data, PcreFree> match(pcre2_match_data_create_from_pattern(pattern_.get(), nullptr));
+    const std::unique_ptr<pcre2_match_data, PcreFree> match(
+        pcre2_match_data_create_from_pattern(pattern_.get(), nullptr));
     std::vector<TokenId> tokens;
     std::size_t at = 0;
     while (at < text.size()) {
@@ -117,7 +119,7 @@ class BpeTokenizer final : public Tokenizer {
   std::string_view name() const override { return "gpt2"; }
   TokenId end_of_text() const override { return kEndOfText; }
 
- private:
+private:
   void append_pre_token(std::string_view word, std::vector<TokenId>& tokens) const {
     const std::string key(word);
     auto found = cache_.find(key);
@@ -151,7 +153,8 @@ class BpeTokenizer final : public Tokenizer {
       cuts.erase(cuts.begin() + static_cast<std::ptrdiff_t>(where) + 1);
     }
     std::vector<TokenId> tokens;
-    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) tokens.push_back(rank_of(word.substr(cuts[i], cuts[i + 1] - cuts[i])));
+    for (std::size_t i = 0; i + 1 < cuts.size(); ++i)
+      tokens.push_back(rank_of(word.substr(cuts[i], cuts[i + 1] - cuts[i])));
     return tokens;
   }
 

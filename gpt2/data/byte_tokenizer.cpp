@@ -7,7 +7,7 @@ namespace troupe::gpt2 {
 namespace {
 
 class ByteTokenizer final : public Tokenizer {
- public:
+public:
   std::vector<TokenId> encode(std::string_view text) const override {
     std::vector<TokenId> tokens;
     tokens.reserve(text.size());
@@ -29,7 +29,9 @@ class ByteTokenizer final : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_byte_tokenizer() { return std::make_unique<ByteTokenizer>(); }
+std::unique_ptr<Tokenizer> make_byte_tokenizer() {
+  return std::make_unique<ByteTokenizer>();
+}
 
 std::unique_ptr<Tokenizer> make_tokenizer(std::string_view name) {
   if (name == "bytes") return make_byte_tokenizer();

@@ -1,5 +1,7 @@
 #include "gpt2/data/dataset.hpp"
 
+#include "gpt2/data/token_file.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -23,33 +25,50 @@ std::string read_text(const std::filesystem::path& path) {
   return text;
 }
 
-std::vector<std::uint16_t> narrow(const std::vector<TokenId>& tokens) {
-  return {tokens.begin(), tokens.end()};
+/// The tokens of a token file that fits the job, or of a text.
+std::vector<std::uint16_t> load_tokens(const DatasetSpec& spec, const Tokenizer& tokenizer) {
+  const std::string text = read_text(spec.path);
+  if (!is_token_file(std::as_bytes(std::span(text)))) {
+    const std::vector<TokenId> tokens =
+        spec.format == DataFormat::stream ? tokenizer.encode(text) : encode_lines(text, tokenizer).tokens;
+    return {tokens.begin(), tokens.end()};
+  }
+  TokenFile file = read_token_file(spec.path);
+  if (file.head.tokenizer != tokenizer.name()) {
+    throw std::runtime_error("token file " + spec.path.string() + " was made with tokenizer " + file.head.tokenizer +
+                             ", data.tokenizer is " + std::string(tokenizer.name()));
+  }
+  if ((file.head.lines > 0) != (spec.format == DataFormat::lines)) {
+    throw std::runtime_error("token file " + spec.path.string() + " was made for format " +
+                             (file.head.lines > 0 ? "lines" : "stream") + ", data.format is the other one");
+  }
+  return std::move(file.tokens);
 }
 
 }  // namespace
 
+EncodedLines encode_lines(std::string_view text, const Tokenizer& tokenizer) {
+  EncodedLines encoded;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view line = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const std::vector<TokenId> tokens = tokenizer.encode(line);
+    encoded.tokens.insert(encoded.tokens.end(), tokens.begin(), tokens.end());
+    encoded.tokens.push_back(tokenizer.end_of_text());
+    ++encoded.lines;
+  }
+  return encoded;
+}
+
 Dataset::Dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) : format_(spec.format), context_(spec.context) {
-  const std::string text = read_text(spec.path);
+  std::vector<std::uint16_t> tokens = load_tokens(spec, tokenizer);
   if (format_ == DataFormat::stream) {
-    tokens_ = narrow(tokenizer.encode(text));
-    const auto count = static_cast<std::int64_t>(tokens_.size());
-    all_ = count > 0 ? static_cast<std::uint64_t>((count - 1) / context_) : 0;
+    take_stream(std::move(tokens));
   } else {
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find('\n', begin), text.size());
-      std::string_view line = std::string_view(text).substr(begin, end - begin);
-      begin = end + 1;
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (line.empty()) continue;
-      std::vector<TokenId> tokens = tokenizer.encode(line);
-      tokens.push_back(tokenizer.end_of_text());
-      tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(context_) + 1));
-      begins_.push_back(tokens_.size());
-      tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    }
-    all_ = begins_.size();
-    begins_.push_back(tokens_.size());
+    take_lines(tokens, static_cast<std::uint16_t>(tokenizer.end_of_text()));
   }
   if (all_ == 0) {
     throw std::runtime_error("data file " + spec.path.string() + " holds " + std::to_string(tokens_.size()) +
@@ -64,7 +83,28 @@ Dataset::Dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) : format_(
   training_ = all_ - held_out;
 }
 
-std::uint64_t Dataset::samples(Split split) const { return split == Split::training ? training_ : all_ - training_; }
+void Dataset::take_stream(std::vector<std::uint16_t> tokens) {
+  tokens_ = std::move(tokens);
+  all_ = tokens_.empty() ? 0 : (tokens_.size() - 1) / static_cast<std::uint64_t>(context_);
+}
+
+void Dataset::take_lines(std::span<const std::uint16_t> tokens, std::uint16_t end_of_line) {
+  const auto longest = static_cast<std::size_t>(context_) + 1;
+  for (auto begin = tokens.begin(); begin != tokens.end();) {
+    const auto end = std::find(begin, tokens.end(), end_of_line);
+    const auto next = end == tokens.end() ? end : end + 1;
+    begins_.push_back(tokens_.size());
+    tokens_.insert(tokens_.end(), begin,
+                   begin + std::min<std::ptrdiff_t>(next - begin, static_cast<std::ptrdiff_t>(longest)));
+    begin = next;
+  }
+  all_ = begins_.size();
+  begins_.push_back(tokens_.size());
+}
+
+std::uint64_t Dataset::samples(Split split) const {
+  return split == Split::training ? training_ : all_ - training_;
+}
 
 std::span<const std::uint16_t> Dataset::tokens_of(Split split, std::uint64_t sample) const {
   if (sample >= samples(split)) {

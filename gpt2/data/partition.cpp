@@ -25,7 +25,8 @@ std::vector<Items> cut_into_runs(const Items& items, std::uint32_t parts) {
   for (std::uint32_t part = 0; part < parts; ++part) {
     const std::uint64_t begin = items.size() * part / parts;
     const std::uint64_t end = items.size() * (part + 1) / parts;
-    result[part].assign(items.begin() + static_cast<std::ptrdiff_t>(begin), items.begin() + static_cast<std::ptrdiff_t>(end));
+    result[part].assign(items.begin() + static_cast<std::ptrdiff_t>(begin),
+                        items.begin() + static_cast<std::ptrdiff_t>(end));
   }
   return result;
 }
@@ -36,14 +37,15 @@ std::map<std::string, Items> by_key(const std::vector<std::string>& keys) {
   return result;
 }
 
-/// Deals the labels one after the other, each going on where the one before stopped: counts differ by at most one for each
-/// label and in all.
+/// Deals the labels one after the other, each going on where the one before stopped: counts differ by at most one for
+/// each label and in all.
 std::vector<Items> deal_balanced(const PartitionRequest& request) {
   std::vector<Items> parts(request.parts);
   std::uint64_t next = 0;
   std::uint64_t label_index = 0;
   for (const auto& [label, items] : by_key(request.labels)) {
-    for (const std::uint64_t item : shuffled(items, request.seed + label_index)) parts[next++ % request.parts].push_back(item);
+    for (const std::uint64_t item : shuffled(items, request.seed + label_index))
+      parts[next++ % request.parts].push_back(item);
     ++label_index;
   }
   return parts;
@@ -107,8 +109,9 @@ void measure(const PartitionRequest& request, std::uint64_t count, PartitionResu
   for (const auto& [name, items] : by_key(request.labels)) {
     PartitionResult::Label label{name, std::vector<std::uint64_t>(request.parts)};
     for (std::uint32_t part = 0; part < request.parts; ++part) {
-      label.counts[part] = static_cast<std::uint64_t>(std::count_if(
-          result.parts[part].begin(), result.parts[part].end(), [&](std::uint64_t item) { return request.labels[item] == name; }));
+      label.counts[part] =
+          static_cast<std::uint64_t>(std::count_if(result.parts[part].begin(), result.parts[part].end(),
+                                                   [&](std::uint64_t item) { return request.labels[item] == name; }));
       const double share = static_cast<double>(items.size()) / request.parts;
       const double deviation = std::floor(std::abs(static_cast<double>(label.counts[part]) - share));
       result.largest_label_deviation = std::max(result.largest_label_deviation, static_cast<std::uint64_t>(deviation));
@@ -121,10 +124,14 @@ void measure(const PartitionRequest& request, std::uint64_t count, PartitionResu
 
 std::string_view to_string(PartitionMode mode) {
   switch (mode) {
-    case PartitionMode::sequential: return "sequential";
-    case PartitionMode::strided: return "strided";
-    case PartitionMode::shuffled: return "shuffled";
-    case PartitionMode::balanced: return "balanced";
+    case PartitionMode::sequential:
+      return "sequential";
+    case PartitionMode::strided:
+      return "strided";
+    case PartitionMode::shuffled:
+      return "shuffled";
+    case PartitionMode::balanced:
+      return "balanced";
   }
   return "invalid";
 }

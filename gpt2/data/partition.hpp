@@ -16,12 +16,12 @@ PartitionMode parse_partition_mode(std::string_view word);
 std::string_view to_string(PartitionMode mode);
 
 struct PartitionRequest {
-  std::uint64_t count = 0;                ///< items, when there are no labels
-  std::vector<std::string> labels;        ///< one an item; empty = none
-  std::vector<std::string> groups;        ///< one an item: items of a group stay together; empty = every item alone
+  std::uint64_t count = 0;          ///< items, when there are no labels
+  std::vector<std::string> labels;  ///< one an item; empty = none
+  std::vector<std::string> groups;  ///< one an item: items of a group stay together; empty = every item alone
   std::uint32_t parts = 1;
   PartitionMode mode = PartitionMode::shuffled;
-  double bound = 0.10;                    ///< with groups: how far a part's size may be from the mean, as a fraction
+  double bound = 0.10;  ///< with groups: how far a part's size may be from the mean, as a fraction
   std::uint64_t seed = 1;
 };
 
@@ -42,8 +42,8 @@ struct PartitionResult {
 /// PT-2  Sizes differ by at most one; with groups every size is within `bound` of the mean.
 /// PT-3  balanced: each label's count differs by at most one between parts.
 /// PT-4  A pure function of the request.
-/// Throws std::runtime_error with the numbers when it cannot be done: no parts, more parts than items, groups too large for
-/// the bound, labels needed.
+/// Throws std::runtime_error with the numbers when it cannot be done: no parts, more parts than items, groups too large
+/// for the bound, labels needed.
 PartitionResult partition(const PartitionRequest& request);
 
 /// As an aligned table, and as one JSON object (without the item lists).

@@ -24,7 +24,8 @@ std::string partition_table(const PartitionResult& result) {
     const std::size_t size = result.parts[part].size();
     table += format("%-6zu %10zu", part, size);
     for (const PartitionResult::Label& label : result.labels) {
-      const double share = size == 0 ? 0.0 : 100.0 * static_cast<double>(label.counts[part]) / static_cast<double>(size);
+      const double share =
+          size == 0 ? 0.0 : 100.0 * static_cast<double>(label.counts[part]) / static_cast<double>(size);
       table += format(" %11.3f%%", share);
     }
     table += "\n";

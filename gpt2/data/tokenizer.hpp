@@ -16,7 +16,7 @@ using TokenId = std::uint32_t;
 ///
 /// TK-1  decode(encode(bytes)) gives back the same bytes, whatever they are.
 class Tokenizer {
- public:
+public:
   virtual ~Tokenizer() = default;
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
   /// Throws std::runtime_error for an id outside the vocabulary.
@@ -30,8 +30,8 @@ class Tokenizer {
 /// One token a byte; vocabulary 256; a line ends with '\n'.
 std::unique_ptr<Tokenizer> make_byte_tokenizer();
 
-/// GPT-2's byte-level BPE (Radford et al. 2019), vocabulary 50257, from a tiktoken ranks file (base64 token, space, rank).
-/// Throws std::runtime_error when the file is missing or is not GPT-2's.
+/// GPT-2's byte-level BPE (Radford et al. 2019), vocabulary 50257, from a tiktoken ranks file (base64 token, space,
+/// rank). Throws std::runtime_error when the file is missing or is not GPT-2's.
 std::unique_ptr<Tokenizer> make_bpe_tokenizer(const std::filesystem::path& ranks);
 
 /// "bytes" or "gpt2"; the latter looks for its ranks in $TROUPE_GPT2_RANKS, else data/gpt2.tiktoken.

@@ -55,7 +55,8 @@ std::string write_index(const fs::path& folder, const CheckpointHead& head) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("model-")) continue;
-    for (const auto& [tensor, where] : SafetensorsFile(entry.path()).entries()) {
+    const SafetensorsFile file(entry.path());
+    for (const auto& [tensor, where] : file.entries()) {
       map[tensor] = name;
       bytes += where.end - where.begin;
     }
@@ -68,7 +69,7 @@ std::string write_index(const fs::path& folder, const CheckpointHead& head) {
 }  // namespace
 
 WrittenShard write_shard(const fs::path& folder, ShardNumber number, std::span<const NamedTensor> weights,
-                        std::span<const NamedTensor> moments) {
+                         std::span<const NamedTensor> moments) {
   const std::string model_file = shard_name("model", number);
   const std::string optimizer_file = shard_name("optimizer", number);
   std::string problem = write_safetensors(folder / model_file, weights, {{"format", "pt"}});
@@ -86,7 +87,8 @@ fs::path begin_checkpoint(const fs::path& root, const CheckpointHead& head) {
   return folder;
 }
 
-std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head, std::span<const std::string> reports) {
+std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head,
+                               std::span<const std::string> reports) {
   std::string problem = write_index(temporary, head);
   if (!problem.empty()) return problem;
   ordered_json files = ordered_json::array();

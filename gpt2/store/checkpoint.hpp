@@ -26,8 +26,8 @@ struct WrittenShard {
 
 /// Writes a stage's part of a checkpoint into the temporary folder: model-0000i-of-0000n.safetensors (weights, Hugging
 /// Face's GPT-2 names) and optimizer-0000i-of-0000n.safetensors (m.<name>, v.<name>). Returns the files' records.
-[[nodiscard]] WrittenShard write_shard(const std::filesystem::path& folder, ShardNumber number, std::span<const NamedTensor> weights,
-                        std::span<const NamedTensor> moments);
+[[nodiscard]] WrittenShard write_shard(const std::filesystem::path& folder, ShardNumber number,
+                                       std::span<const NamedTensor> weights, std::span<const NamedTensor> moments);
 
 /// What a checkpoint is of.
 struct CheckpointHead {
@@ -39,13 +39,13 @@ struct CheckpointHead {
   std::string layout;               ///< in words; any other layout can load it
 };
 
-/// The temporary folder `step-N.eE.tmp-P` for the process P under `root`, made empty where that is possible; where it is not,
-/// the first write into it says why.
+/// The temporary folder `step-N.eE.tmp-P` for the process P under `root`, made empty where that is possible; where it
+/// is not, the first write into it says why.
 std::filesystem::path begin_checkpoint(const std::filesystem::path& root, const CheckpointHead& head);
 
-/// Makes the checkpoint in `temporary` complete and visible as `root/step-N`: index and config for Hugging Face, MANIFEST
-/// (temporary name, sync, rename), re-read and verified, folder synced, renamed, parent synced, LATEST replaced. `reports`
-/// are write_shard()'s. Empty, or what went wrong; before the rename nothing is visible.
+/// Makes the checkpoint in `temporary` complete and visible as `root/step-N`: index and config for Hugging Face,
+/// MANIFEST (temporary name, sync, rename), re-read and verified, folder synced, renamed, parent synced, LATEST
+/// replaced. `reports` are write_shard()'s. Empty, or what went wrong; before the rename nothing is visible.
 ///
 /// CP-1  A folder named step-N either verifies, or was damaged after it was published.
 /// CP-2  A crash between any two of these operations leaves every earlier checkpoint as it was.
@@ -56,9 +56,9 @@ std::filesystem::path begin_checkpoint(const std::filesystem::path& root, const 
 std::string verify_checkpoint(const std::filesystem::path& folder);
 
 struct NewestCheckpoint {
-  std::filesystem::path folder;          ///< empty = none
+  std::filesystem::path folder;  ///< empty = none
   CheckpointHead head;
-  std::vector<std::string> rejections;   ///< "folder: reason", newest first
+  std::vector<std::string> rejections;  ///< "folder: reason", newest first
 };
 
 /// The highest step that verifies. LATEST is a hint for people; the folders decide.
@@ -80,7 +80,7 @@ std::string model_difference(const std::string& checkpoint_model, const std::str
 ///
 /// CP-5  Any layout reads what any other wrote.
 class CheckpointReader {
- public:
+public:
   /// Throws StorageError when the folder is no checkpoint.
   explicit CheckpointReader(const std::filesystem::path& folder);
 
@@ -90,7 +90,7 @@ class CheckpointReader {
   /// Over names, shapes and bytes of weights and moments, and the step: the same for every layout.
   std::string digest() const;
 
- private:
+private:
   std::filesystem::path folder_;
   CheckpointHead head_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;

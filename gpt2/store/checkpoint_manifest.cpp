@@ -81,7 +81,8 @@ ReadManifest read_manifest(const fs::path& folder) {
   }
   const MappedFile file(path);
   const auto* text = reinterpret_cast<const char*>(file.bytes().data());
-  const ordered_json manifest = ordered_json::parse(text, text + file.bytes().size(), nullptr, /*allow_exceptions=*/false);
+  const ordered_json manifest =
+      ordered_json::parse(text, text + file.bytes().size(), nullptr, /*allow_exceptions=*/false);
   const bool sound = manifest.is_object() && manifest.contains("self") && manifest["self"] == self_hash(manifest);
   if (!sound) {
     result.problem = std::string(kManifestName) + ": at offset 0: damaged, it does not fit its own hash";

@@ -27,7 +27,8 @@ std::string write_safetensors(const std::filesystem::path& path, std::span<const
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // data aligned to 8 bytes, as the format asks
   const std::uint64_t length = text.size();
-  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(text))};
+  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(&length, 1)),
+                                                   std::as_bytes(std::span(text))};
   for (const NamedTensor& tensor : tensors) parts.push_back(std::as_bytes(tensor.data));
   return write_durable(path, parts);
 }

@@ -10,10 +10,10 @@
 
 namespace troupe::gpt2 {
 
-/// A file could not be read, or is not what it should be: the text names path, operation and reason. (Writing returns its
-/// errors: a full disk is an expected outcome.)
+/// A file could not be read, or is not what it should be: the text names path, operation and reason. (Writing returns
+/// its errors: a full disk is an expected outcome.)
 class StorageError : public std::runtime_error {
- public:
+public:
   using std::runtime_error::runtime_error;
 };
 
@@ -22,7 +22,7 @@ std::string hash_hex(std::span<const std::byte> bytes);
 
 /// The whole file, mapped read-only.
 class MappedFile {
- public:
+public:
   /// Throws StorageError when it cannot be opened.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
@@ -31,17 +31,19 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
- private:
+private:
   void* data_ = nullptr;
   std::size_t size_ = 0;
 };
 
 /// Writes a file as a whole and makes it durable: space is allocated first, every write and the close are checked, then
 /// fdatasync. Empty, or what went wrong; the file is removed then.
-[[nodiscard]] std::string write_durable(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+[[nodiscard]] std::string write_durable(const std::filesystem::path& path,
+                                        std::span<const std::span<const std::byte>> parts);
 /// Makes the entries of a folder durable. Empty, or what went wrong.
 [[nodiscard]] std::string sync_folder(const std::filesystem::path& folder);
-/// Writes `text` under another name first, then renames: readers see the old file or the new one. Empty, or what went wrong.
+/// Writes `text` under another name first, then renames: readers see the old file or the new one. Empty, or what went
+/// wrong.
 [[nodiscard]] std::string replace_file(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace troupe::gpt2

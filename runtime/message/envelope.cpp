@@ -13,7 +13,7 @@ constexpr std::uint16_t kVersion = 1;
 
 /// Walks over the 96 bytes in the order of the layout table, reading or writing each field.
 class Cursor {
- public:
+public:
   explicit Cursor(std::byte* at) : at_(at) {}
 
   template <class T>
@@ -29,26 +29,38 @@ class Cursor {
     return value;
   }
 
- private:
+private:
   std::byte* at_;
 };
 
-Failure bad_header(const std::string& what) { return {FailureKind::unknown, "envelope header: " + what}; }
+Failure bad_header(const std::string& what) {
+  return {FailureKind::unknown, "envelope header: " + what};
+}
 
 }  // namespace
 
 std::string_view to_string(Phase phase) {
   switch (phase) {
-    case Phase::none: return "none";
-    case Phase::idle: return "idle";
-    case Phase::forward: return "forward";
-    case Phase::backward: return "backward";
-    case Phase::reduce: return "reduce";
-    case Phase::vote: return "vote";
-    case Phase::optimizer: return "optimizer";
-    case Phase::checkpoint: return "checkpoint";
-    case Phase::evaluate: return "evaluate";
-    case Phase::load: return "load";
+    case Phase::none:
+      return "none";
+    case Phase::idle:
+      return "idle";
+    case Phase::forward:
+      return "forward";
+    case Phase::backward:
+      return "backward";
+    case Phase::reduce:
+      return "reduce";
+    case Phase::vote:
+      return "vote";
+    case Phase::optimizer:
+      return "optimizer";
+    case Phase::checkpoint:
+      return "checkpoint";
+    case Phase::evaluate:
+      return "evaluate";
+    case Phase::load:
+      return "load";
   }
   return "invalid";
 }

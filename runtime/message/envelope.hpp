@@ -20,10 +20,10 @@ enum class EnvelopeKind : std::uint8_t {
   failure = 4,  ///< a reply that is a Failure
   watch = 5,
   unwatch = 6,
-  down = 7,     ///< ActorDown for a watcher
-  hello = 8,    ///< first on a link: who is calling, from which endpoint
-  credit = 9,   ///< the receiver gives back credit
-  bye = 10,     ///< orderly end of a link
+  down = 7,    ///< ActorDown for a watcher
+  hello = 8,   ///< first on a link: who is calling, from which endpoint
+  credit = 9,  ///< the receiver gives back credit
+  bye = 10,    ///< orderly end of a link
 };
 
 /// What an actor is doing, as the envelope, the snapshot and the console name it. Values are part of the wire format.
@@ -50,19 +50,19 @@ enum class Phase : std::uint8_t {
 struct Header {
   EnvelopeKind kind = EnvelopeKind::message;
   Phase phase = Phase::none;
-  std::uint64_t job = 0;                   ///< hash of the run's id; 0 outside a job
-  std::uint32_t term = 0;                  ///< of the head
-  std::uint32_t epoch = 0;                 ///< of the membership
-  std::uint64_t sender = 0;                ///< name_hash of the sending actor; 0 = the node itself
-  std::uint64_t receiver = 0;              ///< name_hash of the receiving actor; 0 = the node itself
+  std::uint64_t job = 0;       ///< hash of the run's id; 0 outside a job
+  std::uint32_t term = 0;      ///< of the head
+  std::uint32_t epoch = 0;     ///< of the membership
+  std::uint64_t sender = 0;    ///< name_hash of the sending actor; 0 = the node itself
+  std::uint64_t receiver = 0;  ///< name_hash of the receiving actor; 0 = the node itself
   std::uint32_t sender_incarnation = 0;
   std::uint32_t receiver_incarnation = 0;  ///< 0 = whoever holds the name
   std::uint64_t sequence = 0;              ///< per (sender node, receiver node) link, from 1
   std::uint64_t acknowledged = 0;          ///< highest sequence received on the way back
   std::uint32_t step = 0;
   std::uint32_t micro_batch = 0;
-  std::uint64_t cause = 0;                 ///< id of the message whose handling sent this one
-  std::uint64_t correlation = 0;           ///< ties a reply to its request; 0 = none
+  std::uint64_t cause = 0;        ///< id of the message whose handling sent this one
+  std::uint64_t correlation = 0;  ///< ties a reply to its request; 0 = none
   std::uint32_t body_bytes = 0;
   std::uint16_t payload_count = 0;
 
@@ -87,12 +87,12 @@ using HeaderBytes = std::array<std::byte, kHeaderBytes>;
 /// Restart:       those waiting in a mailbox are lost with the actor; requests among them are answered by a failure.
 struct Envelope {
   Header header;
-  std::string message;        ///< kName of the message type, e.g. "stage.forward"
-  std::string sender_name;    ///< for people: logs, console, dead letters
+  std::string message;      ///< kName of the message type, e.g. "stage.forward"
+  std::string sender_name;  ///< for people: logs, console, dead letters
   std::string body;
   std::vector<Payload> payloads;
-  std::string from_endpoint;      ///< where the sender's node listens; set by the receiving transport, empty = local
-  std::shared_ptr<void> ticket;   ///< credit of the link, given back on destruction; empty for local messages
+  std::string from_endpoint;     ///< where the sender's node listens; set by the receiving transport, empty = local
+  std::shared_ptr<void> ticket;  ///< credit of the link, given back on destruction; empty for local messages
 
   [[nodiscard]] std::size_t bytes() const;
 };

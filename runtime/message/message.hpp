@@ -17,7 +17,8 @@ namespace troupe::runtime {
 ///       template <class Archive> void serialize(Archive& archive) { archive(who); }
 ///     };
 ///
-/// Fields named step, micro_batch and epoch are copied into the envelope's header. Payload fields travel beside the body.
+/// Fields named step, micro_batch and epoch are copied into the envelope's header. Payload fields travel beside the
+/// body.
 template <class M>
 concept Message = std::default_initializable<M> && requires {
   { M::kName } -> std::convertible_to<std::string_view>;

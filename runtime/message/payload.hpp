@@ -12,11 +12,12 @@ namespace troupe::runtime {
 /// Bulk bytes that travel beside a message's body (a tensor, a file chunk), shared by reference and never changed.
 ///
 /// Thread-safety: immutable after construction; handles may be copied between threads.
-/// Ownership:     shares the bytes with every copy; `owner` keeps them alive (a buffer, a tensor, a shared-memory block).
+/// Ownership:     shares the bytes with every copy; `owner` keeps them alive (a buffer, a tensor, a shared-memory
+///                block).
 /// Errors:        none.
 /// Restart:       gone with the process; blocks in shared memory are reclaimed by their arena.
 class Payload {
- public:
+public:
   Payload() = default;
   /// Borrows `bytes` for as long as `owner` lives.
   Payload(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
@@ -38,7 +39,7 @@ class Payload {
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
 
- private:
+private:
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> bytes_;
 };

@@ -45,7 +45,9 @@ std::uint64_t random_number() {
   return (static_cast<std::uint64_t>(source()) << 32) | source();
 }
 
-std::uint64_t round_up(std::uint64_t value, std::uint64_t step) { return (value + step - 1) / step * step; }
+std::uint64_t round_up(std::uint64_t value, std::uint64_t step) {
+  return (value + step - 1) / step * step;
+}
 
 std::string hex(std::uint64_t value) {
   std::ostringstream text;
@@ -61,8 +63,7 @@ Result<Done> map_file(ArenaFile& file, const std::filesystem::path& path, std::u
   void* head = ::mmap(nullptr, kHeadBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0);
   if (head == MAP_FAILED) return system_failure("cannot map the head of arena", path, errno);
   file.head = static_cast<std::byte*>(head);
-  void* data =
-      ::mmap(nullptr, data_bytes, data_access, MAP_SHARED, file.descriptor, static_cast<off_t>(kHeadBytes));
+  void* data = ::mmap(nullptr, data_bytes, data_access, MAP_SHARED, file.descriptor, static_cast<off_t>(kHeadBytes));
   if (data == MAP_FAILED) return system_failure("cannot map the data of arena", path, errno);
   file.data = static_cast<std::byte*>(data);
   file.data_bytes = data_bytes;
@@ -162,7 +163,9 @@ ShmArena::~ShmArena() {
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
-std::atomic_ref<std::uint64_t> ShmArena::word_of(std::uint32_t slot) { return word_at(file_.head, slot); }
+std::atomic_ref<std::uint64_t> ShmArena::word_of(std::uint32_t slot) {
+  return word_at(file_.head, slot);
+}
 
 std::optional<BlockRef> ShmArena::lend(std::span<const std::byte> bytes, std::uint64_t borrower) {
   collect(kCollectPerLend);
@@ -284,7 +287,8 @@ Result<std::shared_ptr<ArenaView>> ArenaView::open(const std::filesystem::path& 
 
 Result<Payload> ArenaView::borrow(const BlockRef& block) {
   if (block.slot >= kSlots || block.offset % kPage != 0 || block.length > file_.data_bytes ||
-      block.offset > file_.data_bytes - block.length || block.generation > (std::numeric_limits<std::uint64_t>::max() >> 2)) {
+      block.offset > file_.data_bytes - block.length ||
+      block.generation > (std::numeric_limits<std::uint64_t>::max() >> 2)) {
     return Failure{FailureKind::unknown, "arena block outside the arena"};
   }
   std::uint64_t expected = (block.generation << 2) | kLent;

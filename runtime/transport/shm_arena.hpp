@@ -18,8 +18,8 @@
 
 namespace troupe::runtime {
 
-/// Where a payload lies in its sender's arena: what travels instead of the bytes. Offset and length in bytes, the offset
-/// counted from the start of the data area.
+/// Where a payload lies in its sender's arena: what travels instead of the bytes. Offset and length in bytes, the
+/// offset counted from the start of the data area.
 struct BlockRef {
   std::uint32_t slot = 0;
   std::uint64_t offset = 0;
@@ -36,7 +36,7 @@ struct BlockRef {
 /// Errors:        open() and create() say what failed, with the path and the system's words.
 /// Restart:       gone with the process; the file's name stays until somebody removes it.
 class ArenaFile {
- public:
+public:
   ArenaFile() = default;
   ArenaFile(const ArenaFile&) = delete;
   ArenaFile& operator=(const ArenaFile&) = delete;
@@ -53,8 +53,8 @@ class ArenaFile {
 ///
 /// Thread-safety: one thread (the post office); borrowers in other processes touch only the state words.
 /// Ownership:     owns the file and its name.
-/// Errors:        lend() gives nothing when there is no room (then the bytes go by wire); never SIGBUS: room is reserved
-///                in the file system before it is written.
+/// Errors:        lend() gives nothing when there is no room (then the bytes go by wire); never SIGBUS: room is
+///                reserved in the file system before it is written.
 /// Restart:       a new process has a new arena; the file of a killed one is removed by sweep_arenas().
 ///
 /// AR-1  A lent block is not lent again before its borrower freed it or was taken back as dead.
@@ -63,7 +63,7 @@ class ArenaFile {
 /// AR-4  A full file system or arena is an empty answer, not a signal.
 /// AR-5  sweep_arenas() removes the files of dead owners, and no others.
 class ShmArena {
- public:
+public:
   /// An arena of `bytes` of payload room in `directory`, named after the job and this process.
   [[nodiscard]] static Result<std::unique_ptr<ShmArena>> create(const std::filesystem::path& directory,
                                                                 std::uint64_t job, std::size_t bytes);
@@ -83,7 +83,7 @@ class ShmArena {
   /// Blocks lent and not yet found free; looks at all of them.
   [[nodiscard]] std::size_t lent_blocks();
 
- private:
+private:
   struct Lent {
     std::uint32_t slot = 0;
     std::uint64_t word = 0;  // generation and state as lent
@@ -104,8 +104,8 @@ class ShmArena {
   std::uint64_t cookie_ = 0;
   std::uint64_t generation_ = 0;
   ArenaFile file_;
-  std::uint64_t reserved_ = 0;                     // bytes of the data area backed by the file system
-  std::map<std::uint64_t, std::uint64_t> free_;    // offset -> length, coalesced
+  std::uint64_t reserved_ = 0;                   // bytes of the data area backed by the file system
+  std::map<std::uint64_t, std::uint64_t> free_;  // offset -> length, coalesced
   std::vector<std::uint32_t> free_slots_;
   std::vector<Lent> lent_;
 };
@@ -117,21 +117,21 @@ class ShmArena {
 /// Errors:        open() and borrow() give a Failure for anything that does not fit.
 /// Restart:       a new mapping for a new arena.
 class ArenaView : public std::enable_shared_from_this<ArenaView> {
- public:
+public:
   [[nodiscard]] static Result<std::shared_ptr<ArenaView>> open(const std::filesystem::path& directory,
                                                                const std::string& name, std::uint64_t cookie);
   /// The payload at `block`, without a copy; the block is freed when the last handle of it goes.
   [[nodiscard]] Result<Payload> borrow(const BlockRef& block);
 
- private:
+private:
   ArenaFile file_;
 };
 
 /// A process seen from outside: its number could be another's by now, its start time tells.
 struct ProcessMark {
   std::int64_t pid = 0;
-  std::uint64_t start = 0;           ///< clock ticks since boot
-  std::uint64_t pid_namespace = 0;   ///< inode; marks of different namespaces cannot be compared
+  std::uint64_t start = 0;          ///< clock ticks since boot
+  std::uint64_t pid_namespace = 0;  ///< inode; marks of different namespaces cannot be compared
 
   template <class Archive>
   void serialize(Archive& archive) {

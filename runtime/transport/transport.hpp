@@ -16,7 +16,7 @@ namespace troupe::runtime {
 /// Errors:        must not throw.
 /// Restart:       none.
 class TransportSink {
- public:
+public:
   virtual ~TransportSink() = default;
   virtual void on_envelope(Envelope envelope) = 0;
   /// The link to the node at `endpoint` is gone. A hint, not a verdict, unless it said goodbye.
@@ -32,8 +32,8 @@ struct TransportCounters {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t undeliverable = 0;
-  std::uint64_t malformed = 0;       ///< frames that were not ours: counted, dropped
-  std::uint64_t through_arena = 0;   ///< payloads that travelled through shared memory
+  std::uint64_t malformed = 0;      ///< frames that were not ours: counted, dropped
+  std::uint64_t through_arena = 0;  ///< payloads that travelled through shared memory
 };
 
 /// Carries envelopes to other nodes, or says why not. Implementations: MemoryTransport (nodes of one process, tests),
@@ -48,7 +48,7 @@ struct TransportCounters {
 /// TR-2  An accepted envelope arrives, or comes back through on_undeliverable(), or the sink hears on_peer_down().
 /// TR-3  Memory is bounded: beyond the window of a link, send() says overloaded.
 class Transport {
- public:
+public:
   virtual ~Transport() = default;
   virtual Result<Done> start(TransportSink& sink) = 0;
   /// Where other nodes reach this one ("ipc:///…", "tcp://host:port", "memory://name"); known after start().

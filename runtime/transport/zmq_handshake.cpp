@@ -16,7 +16,9 @@ constexpr std::size_t kMaxEndpointBytes = 256;
 constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
 
-std::string_view scheme_of(std::string_view endpoint) { return endpoint.substr(0, kIpc.size()); }
+std::string_view scheme_of(std::string_view endpoint) {
+  return endpoint.substr(0, kIpc.size());
+}
 
 }  // namespace
 

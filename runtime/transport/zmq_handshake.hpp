@@ -50,7 +50,8 @@ struct LinkWelcome {
   }
 };
 
-/// Sign of life, and from receiver to sender the totals since the link began (totals, so that a lost note costs nothing).
+/// Sign of life, and from receiver to sender the totals since the link began (totals, so that a lost note costs
+/// nothing).
 struct LinkNote {
   static constexpr std::string_view kName = "link.note";
   std::uint64_t received = 0;           ///< highest sequence that arrived

@@ -8,9 +8,9 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::size_t kBatch = 256;       // messages read before other sockets get their turn
+constexpr std::size_t kBatch = 256;  // messages read before other sockets get their turn
 constexpr std::size_t kMaxSenders = 1000;
-constexpr int kSilenceFactor = 2;         // the sender gives a broken connection up first, so it never resumes in vain
+constexpr int kSilenceFactor = 2;  // the sender gives a broken connection up first, so it never resumes in vain
 
 template <Message M>
 Envelope control(EnvelopeKind kind, const M& message) {
@@ -225,8 +225,7 @@ void ZmqInbox::send_note(Sender& sender, TimePoint now) {
   sender.told_received = sender.received;
   sender.last_told = now;
   sender.ledger->note_told(released);
-  send_back(sender.route,
-            control(EnvelopeKind::credit, LinkNote{sender.received, released.messages, released.bytes}));
+  send_back(sender.route, control(EnvelopeKind::credit, LinkNote{sender.received, released.messages, released.bytes}));
 }
 
 std::uint64_t ZmqInbox::received_from(const std::string& endpoint) const {

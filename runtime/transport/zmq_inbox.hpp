@@ -39,7 +39,7 @@ struct GoneSender {
 /// IB-3  A sender that ignores its window is sent off.
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
 class ZmqInbox {
- public:
+public:
   struct Parts {
     std::vector<zmq::socket_t*> routers;
     const ZmqTransportOptions& options;
@@ -67,7 +67,7 @@ class ZmqInbox {
 
   static constexpr Duration kNoteDelay = std::chrono::milliseconds(10);
 
- private:
+private:
   using Key = std::pair<std::uint64_t, std::uint64_t>;  // instance and link of the sender
   using Route = std::pair<std::size_t, std::string>;    // router and routing id
 

@@ -12,7 +12,7 @@ namespace troupe::runtime {
 /// A bound ROUTER socket and the name under which others reach it.
 struct Listening {
   zmq::socket_t router;
-  std::string endpoint;            ///< with the real port and a host others can use
+  std::string endpoint;               ///< with the real port and a host others can use
   std::filesystem::path socket_file;  ///< of an ipc endpoint; empty for tcp
 };
 

@@ -17,8 +17,9 @@ constexpr int kReconnectMaxMs = 2000;
 constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: about 10 + 20 + 40 ms
 constexpr std::size_t kArenaFrom = 32 * 1024;
 constexpr std::uint32_t kMaxBackoffShift = 7;
-constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 std::string seconds_text(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
@@ -31,11 +32,14 @@ ZmqOutLink::ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& 
   dial(now);
 }
 
-ZmqOutLink::~ZmqOutLink() { hang_up(); }
+ZmqOutLink::~ZmqOutLink() {
+  hang_up();
+}
 
 void ZmqOutLink::dial(TimePoint now) {
   ++attempt_;
-  const std::string mark = std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(attempt_);
+  const std::string mark =
+      std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(attempt_);
   const std::string monitor_name = "inproc://link-monitor#" + mark;
   try {
     socket_ = zmq::socket_t(parts_.context, zmq::socket_type::dealer);
@@ -43,7 +47,8 @@ void ZmqOutLink::dial(TimePoint now) {
     socket_.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
     socket_.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
     // One name per connection: the peer's ROUTER ignores a name it still holds for a broken one.
-    socket_.set(zmq::sockopt::routing_id, parts_.self.node_name + "#" + std::to_string(parts_.self.incarnation) + "#" + mark);
+    socket_.set(zmq::sockopt::routing_id,
+                parts_.self.node_name + "#" + std::to_string(parts_.self.incarnation) + "#" + mark);
     if (zmq_socket_monitor(socket_.handle(), monitor_name.c_str(), kWatchedEvents) != 0) throw zmq::error_t();
     monitor_ = zmq::socket_t(parts_.context, zmq::socket_type::pair);
     monitor_.connect(monitor_name);
@@ -187,9 +192,9 @@ void ZmqOutLink::on_welcome(const LinkWelcome& welcome, TimePoint now) {
   }
   const std::uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
   if (welcome.received + 1 < oldest || welcome.received >= next_sequence_) {
-    return die({FailureKind::disconnected, "the node at " + endpoint_ + " has lost track of the link (it confirms message " +
-                                               std::to_string(welcome.received) + " of " +
-                                               std::to_string(next_sequence_ - 1) + ")"});
+    return die({FailureKind::disconnected,
+                "the node at " + endpoint_ + " has lost track of the link (it confirms message " +
+                    std::to_string(welcome.received) + " of " + std::to_string(next_sequence_ - 1) + ")"});
   }
   peer_instance_ = welcome.instance;
   peer_process_ = welcome.process;
@@ -256,8 +261,8 @@ void ZmqOutLink::tick(TimePoint now) {
   if (state_ == State::dead) return;
   if (state_ == State::up) {
     if (now - last_heard_ > parts_.options.peer_timeout) {
-      return die({FailureKind::disconnected, "no sign of life from " + endpoint_ + " for " +
-                                                 seconds_text(parts_.options.peer_timeout)});
+      return die({FailureKind::disconnected,
+                  "no sign of life from " + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
     }
     if (now - last_sent_ >= parts_.options.heartbeat) {
       Envelope envelope = encode_message(LinkNote{});
@@ -293,7 +298,9 @@ void ZmqOutLink::say_bye(TimePoint now) {
   send_control(std::move(envelope), now);
 }
 
-bool ZmqOutLink::is_flushed() const { return state_ == State::dead || pending_.empty(); }
+bool ZmqOutLink::is_flushed() const {
+  return state_ == State::dead || pending_.empty();
+}
 
 std::vector<Envelope> ZmqOutLink::unsent() {
   std::vector<Envelope> envelopes(std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));

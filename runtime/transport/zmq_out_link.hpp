@@ -38,7 +38,7 @@ struct LinkParts {
 /// OL-2  A peer whose socket is gone is found dead within about 100 ms; a silent one after peer_timeout.
 /// OL-3  After death, unsent() is exactly what never left, in order.
 class ZmqOutLink {
- public:
+public:
   ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now);
   ~ZmqOutLink();
   ZmqOutLink(const ZmqOutLink&) = delete;
@@ -83,7 +83,7 @@ class ZmqOutLink {
   [[nodiscard]] void* socket_handle() { return socket_.handle(); }
   [[nodiscard]] void* monitor_handle() { return monitor_.handle(); }
 
- private:
+private:
   enum class State : unsigned char { dialing, up, redialing, dead };
 
   // A message that left and is not confirmed yet.

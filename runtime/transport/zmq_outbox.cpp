@@ -13,8 +13,8 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::size_t kMaxLinks = 1000;       // two sockets each; libzmq stops at about a thousand sockets a context
-constexpr std::uint64_t kTellingPart = 4;     // a note is due at once for this part of the window
+constexpr std::size_t kMaxLinks = 1000;    // two sockets each; libzmq stops at about a thousand sockets a context
+constexpr std::uint64_t kTellingPart = 4;  // a note is due at once for this part of the window
 
 }  // namespace
 
@@ -35,7 +35,9 @@ Waker::Waker() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (descriptor_ < 0) throw std::runtime_error("cannot make an eventfd: the process has too many open files");
 }
 
-Waker::~Waker() { ::close(descriptor_); }
+Waker::~Waker() {
+  ::close(descriptor_);
+}
 
 void Waker::wake() {
   if (!armed_.exchange(false)) return;
@@ -61,13 +63,14 @@ Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
     if (closed_) return Failure{FailureKind::disconnected, "the transport is not running"};
     const auto found = outstanding_.find(endpoint);
     if (found == outstanding_.end() && outstanding_.size() >= kMaxLinks) {
-      return Failure{FailureKind::overloaded, "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
+      return Failure{FailureKind::overloaded,
+                     "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
     }
     const LinkCost now = found == outstanding_.end() ? LinkCost{} : found->second;
     const bool fits_bytes = now.messages == 0 || now.bytes + bytes <= share * window_.bytes;
     if (now.messages + 1 > share * window_.messages || !fits_bytes) {
-      return Failure{FailureKind::overloaded, "window of the link to " + endpoint + " is full: " +
-                                                  std::to_string(now.messages) + " messages and " +
+      return Failure{FailureKind::overloaded, "window of the link to " + endpoint +
+                                                  " is full: " + std::to_string(now.messages) + " messages and " +
                                                   std::to_string(now.bytes) + " bytes not done with; try again later"};
     }
     outstanding_[endpoint] += LinkCost{1, bytes};

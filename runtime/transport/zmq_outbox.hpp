@@ -44,7 +44,7 @@ inline constexpr std::uint64_t kMaxWindowShare = 4;
 /// Errors:        throws std::runtime_error when the system gives no eventfd.
 /// Restart:       made new.
 class Waker {
- public:
+public:
   Waker();
   ~Waker();
   Waker(const Waker&) = delete;
@@ -58,7 +58,7 @@ class Waker {
   void drain();
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
- private:
+private:
   int descriptor_ = -1;
   std::atomic<bool> armed_{false};
 };
@@ -78,14 +78,16 @@ using OutboxCommand = std::variant<SendCommand, ForgetCommand>;
 ///
 /// Thread-safety: all methods from any thread.
 /// Ownership:     owns what waits in it; shares the waker.
-/// Errors:        accept() says overloaded (window full), disconnected (closed) or unknown (over a limit, bad endpoint).
+/// Errors:        accept() says overloaded (window full), disconnected (closed) or unknown (over a limit, bad
+///                endpoint).
 /// Restart:       made new.
 ///
-/// ZO-1  The cost of what was accepted and not released never passes kMaxWindowShare windows per link, plus one message.
+/// ZO-1  The cost of what was accepted and not released never passes kMaxWindowShare windows per link, plus one
+///       message.
 /// ZO-2  A message larger than the window is accepted when nothing else is under way on its link.
 /// ZO-3  Commands come out in the order they went in.
 class ZmqOutbox {
- public:
+public:
   ZmqOutbox(LinkCost window, std::shared_ptr<Waker> waker) : window_(window), waker_(std::move(waker)) {}
 
   [[nodiscard]] Result<Done> accept(const std::string& endpoint, Envelope envelope);
@@ -100,13 +102,13 @@ class ZmqOutbox {
   void release(const std::string& endpoint, const LinkCost& cost);
   [[nodiscard]] LinkCost outstanding(const std::string& endpoint) const;
 
- private:
+private:
   const LinkCost window_;
   const std::shared_ptr<Waker> waker_;
   mutable std::mutex mutex_;
-  std::vector<OutboxCommand> commands_;                     // guarded by mutex_
-  std::unordered_map<std::string, LinkCost> outstanding_;   // guarded by mutex_; no entry = nothing
-  bool closed_ = true;                                      // guarded by mutex_
+  std::vector<OutboxCommand> commands_;                    // guarded by mutex_
+  std::unordered_map<std::string, LinkCost> outstanding_;  // guarded by mutex_; no entry = nothing
+  bool closed_ = true;                                     // guarded by mutex_
 };
 
 /// Counts what a receiver is done with on one link; its tickets are what Envelope::ticket holds.
@@ -118,7 +120,7 @@ class ZmqOutbox {
 ///
 /// ZL-1  released() is the sum of the costs of destroyed tickets, whatever the threads.
 class CreditLedger : public std::enable_shared_from_this<CreditLedger> {
- public:
+public:
   CreditLedger(LinkCost window, std::shared_ptr<Waker> waker) : window_(window), waker_(std::move(waker)) {}
 
   /// A ticket worth one message of `bytes`.
@@ -128,7 +130,7 @@ class CreditLedger : public std::enable_shared_from_this<CreditLedger> {
   [[nodiscard]] bool is_worth_telling(const LinkCost& told) const;
   void note_told(const LinkCost& told);
 
- private:
+private:
   void give_back(std::uint64_t bytes);
 
   const LinkCost window_;

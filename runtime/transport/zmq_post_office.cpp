@@ -14,7 +14,9 @@ constexpr std::size_t kMaxReported = 4096;
 constexpr std::chrono::milliseconds kMaxLinger{1000};
 constexpr std::chrono::milliseconds kMinLinger{50};
 
-TimePoint steady_now() { return SteadyClock().now(); }
+TimePoint steady_now() {
+  return SteadyClock().now();
+}
 
 std::vector<zmq::socket_t*> routers_of(PostOfficeParts& parts) {
   std::vector<zmq::socket_t*> routers;
@@ -142,7 +144,8 @@ void ZmqPostOffice::tend_links(TimePoint now) {
   }
 }
 
-// Tells the sink what a dead link means: what never left comes back, what may have arrived is covered by the peer's end.
+// Tells the sink what a dead link means: what never left comes back, what may have arrived is covered by the peer's
+// end.
 void ZmqPostOffice::bury(ZmqOutLink& link, Telling telling) {
   const std::string endpoint = link.endpoint();
   const Failure why = link.why_dead();
@@ -193,7 +196,8 @@ void ZmqPostOffice::take_back_orphans(TimePoint now) {
 }
 
 Duration ZmqPostOffice::time_to_wait() const {
-  const bool is_settled = std::all_of(links_.begin(), links_.end(), [](const auto& entry) { return entry.second->is_up(); });
+  const bool is_settled =
+      std::all_of(links_.begin(), links_.end(), [](const auto& entry) { return entry.second->is_up(); });
   if (!is_settled || around_.stop.is_requested()) return kShortWait;
   if (inbox_.owes_notes()) return ZmqInbox::kNoteDelay;
   const Duration tick = parts_.options.heartbeat / 2;
@@ -206,7 +210,8 @@ bool ZmqPostOffice::is_done(TimePoint now) {
   if (now >= around_.stop.by()) return true;
   if (!around_.outbox->is_empty()) return false;
   for (const auto& [endpoint, link] : links_) {
-    if (link->is_refused()) link->die({FailureKind::disconnected, "nobody listens at " + endpoint + ", and this node stops"});
+    if (link->is_refused())
+      link->die({FailureKind::disconnected, "nobody listens at " + endpoint + ", and this node stops"});
     if (!link->is_flushed()) return false;
   }
   if (!said_bye_) {

@@ -21,13 +21,13 @@ namespace troupe::runtime {
 /// Errors:        none.
 /// Restart:       one per transport.
 class StopRequest {
- public:
+public:
   /// Flush until `by`, then close.
   void request(TimePoint by) { by_.store(by.time_since_epoch().count()); }
   [[nodiscard]] bool is_requested() const { return by_.load() != 0; }
   [[nodiscard]] TimePoint by() const { return TimePoint(Duration(by_.load())); }
 
- private:
+private:
   std::atomic<Duration::rep> by_{0};  // 0 = not yet
 };
 
@@ -51,7 +51,7 @@ struct PostOfficeParts {
 /// PO-2  The end of a peer is told to the sink once for each link to it; that of one who only ever sent, once for it.
 /// PO-3  Blocks lent to a dead process are free again; those of a living or unknown one are never taken from under it.
 class ZmqPostOffice {
- public:
+public:
   struct Surroundings {
     std::shared_ptr<ZmqOutbox> outbox;
     std::shared_ptr<Waker> waker;
@@ -63,7 +63,7 @@ class ZmqPostOffice {
   ZmqPostOffice(PostOfficeParts parts, Surroundings around);
   void run();
 
- private:
+private:
   // Blocks of a dead link whose borrower may still be looking at them.
   struct Orphans {
     std::uint64_t borrower = 0;

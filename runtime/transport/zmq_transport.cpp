@@ -42,7 +42,7 @@ Result<Done> check_options(const ZmqTransportOptions& options) {
 /// Errors:        start() says why not; afterwards values only.
 /// Restart:       not started again after stop().
 class ZmqTransport final : public Transport {
- public:
+public:
   explicit ZmqTransport(ZmqTransportOptions options)
       : options_(std::move(options)),
         waker_(std::make_shared<Waker>()),
@@ -58,7 +58,7 @@ class ZmqTransport final : public Transport {
   [[nodiscard]] TransportCounters counters() const override { return tally_.read(); }
   void stop(Duration deadline) override;
 
- private:
+private:
   [[nodiscard]] Result<Done> listen(PostOfficeParts& parts) const;
   void identify(PostOfficeParts& parts) const;
 

@@ -15,11 +15,11 @@ struct ZmqTransportOptions {
   std::string also_listen;  ///< a second endpoint (tcp beside ipc); empty = none
   std::string node_name = "node";
   std::uint32_t incarnation = 1;
-  std::uint64_t job = 0;    ///< processes of another job are refused
+  std::uint64_t job = 0;  ///< processes of another job are refused
   std::filesystem::path arena_directory = "/dev/shm";
-  std::size_t arena_bytes = 256ULL << 20;    ///< room for payloads to processes of this machine; 0 = none; grows by use
-  std::uint32_t window_messages = 1024;      ///< messages of one sender accepted and not yet done with
-  std::size_t window_bytes = 64ULL << 20;    ///< the same in bytes; one message larger than it may go alone
+  std::size_t arena_bytes = 256ULL << 20;  ///< room for payloads to processes of this machine; 0 = none; grows by use
+  std::uint32_t window_messages = 1024;    ///< messages of one sender accepted and not yet done with
+  std::size_t window_bytes = 64ULL << 20;  ///< the same in bytes; one message larger than it may go alone
   Duration heartbeat = std::chrono::milliseconds(200);
   Duration peer_timeout = std::chrono::seconds(5);
 };

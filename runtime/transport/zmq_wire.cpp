@@ -38,7 +38,9 @@ std::string take_text(std::span<const std::byte>& bytes, std::size_t size) {
   return text;
 }
 
-Failure malformed(const std::string& what) { return {FailureKind::unknown, "malformed message: " + what}; }
+Failure malformed(const std::string& what) {
+  return {FailureKind::unknown, "malformed message: " + what};
+}
 
 // Keeps a payload's owner alive while ZeroMQ sends from its memory. The flag orders the making of the object before its
 // end on another thread; ZeroMQ orders them as well, but not where a race detector can see it.
@@ -58,7 +60,8 @@ Result<Done> check_limits(const Envelope& envelope) {
   std::size_t total = 0;
   for (const Payload& payload : envelope.payloads) total += payload.size();
   const auto refuse = [&](const std::string& why) {
-    return Failure{FailureKind::unknown, "cannot send message " + envelope.message.substr(0, kMaxNameBytes) + ": " + why};
+    return Failure{FailureKind::unknown,
+                   "cannot send message " + envelope.message.substr(0, kMaxNameBytes) + ": " + why};
   };
   if (envelope.message.size() > kMaxNameBytes || envelope.sender_name.size() > kMaxNameBytes) {
     return refuse("a name is longer than " + std::to_string(kMaxNameBytes) + " bytes");
@@ -141,7 +144,9 @@ Result<Front> decode_front(std::span<const std::byte> bytes) {
   return front;
 }
 
-std::size_t frames_of(std::size_t payload_bytes) { return (payload_bytes + kChunkBytes - 1) / kChunkBytes; }
+std::size_t frames_of(std::size_t payload_bytes) {
+  return (payload_bytes + kChunkBytes - 1) / kChunkBytes;
+}
 
 void append_payload(const Payload& payload, std::vector<zmq::message_t>& frames) {
   std::span<const std::byte> rest = payload.bytes();

@@ -1,6 +1,6 @@
 #include "console/view/follow.hpp"
 
-#include "scratch_folder.hpp"
+#include "tests/console/scratch_folder.hpp"
 
 #include <csignal>
 #include <vector>

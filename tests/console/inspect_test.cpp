@@ -2,7 +2,7 @@
 
 #include "console/exit_codes.hpp"
 #include "runtime/observe/status_page.hpp"
-#include "scratch_folder.hpp"
+#include "tests/console/scratch_folder.hpp"
 
 #include <sys/wait.h>
 

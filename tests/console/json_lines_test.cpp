@@ -1,6 +1,6 @@
 #include "console/view/json_lines.hpp"
 
-#include "scratch_folder.hpp"
+#include "tests/console/scratch_folder.hpp"
 
 namespace troupe::console {
 namespace {

@@ -1,7 +1,7 @@
 #include "console/report.hpp"
 
 #include "console/view/json_lines.hpp"
-#include "scratch_folder.hpp"
+#include "tests/console/scratch_folder.hpp"
 
 #include <sstream>
 

@@ -1,7 +1,7 @@
 #include "console/run_folder.hpp"
 
 #include "console/exit_codes.hpp"
-#include "scratch_folder.hpp"
+#include "tests/console/scratch_folder.hpp"
 
 #include <sys/wait.h>
 

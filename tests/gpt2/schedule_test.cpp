@@ -11,7 +11,9 @@ namespace {
 std::string text(const std::vector<Action>& order) {
   std::string words;
   for (const Action& action : order) {
-    words += (action.kind == ActionKind::forward ? "F" : "B") + std::to_string(action.micro_batch) + " ";
+    words += action.kind == ActionKind::forward ? 'F' : 'B';
+    words += std::to_string(action.micro_batch);
+    words += ' ';
   }
   return words;
 }

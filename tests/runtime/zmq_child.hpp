@@ -17,7 +17,7 @@ namespace troupe::runtime {
 
 /// The child's end: tells the parent something, waits to be killed.
 class ChildEnd {
- public:
+public:
   explicit ChildEnd(int out) : out_(out) {}
   void tell(char letter) const {
     if (::write(out_, &letter, 1) != 1) ::_exit(1);
@@ -26,14 +26,14 @@ class ChildEnd {
     for (;;) ::pause();
   }
 
- private:
+private:
   int out_;
 };
 
 /// A forked process that runs `body`; killed and reaped at the latest with the object.
 /// Make it before any transport of the test: a fork copies only the calling thread.
 class Child {
- public:
+public:
   explicit Child(const std::function<void(ChildEnd&)>& body) {
     std::array<int, 2> ends{};
     if (::pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
@@ -82,7 +82,7 @@ class Child {
   }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
- private:
+private:
   pid_t pid_ = -1;
   int in_ = -1;
 };

@@ -21,7 +21,7 @@ namespace troupe::runtime {
 /// A TCP proxy on loopback that cuts its connections when told to: a network that breaks, on demand. Bytes under way at
 /// the cut are lost, as they would be.
 class CuttingProxy {
- public:
+public:
   explicit CuttingProxy(const std::string& target)
       : target_port_(static_cast<std::uint16_t>(std::stoi(target.substr(target.rfind(':') + 1)))) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -58,7 +58,7 @@ class CuttingProxy {
   /// How often connections were made through it.
   [[nodiscard]] int connections() const { return connections_; }
 
- private:
+private:
   static sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -88,7 +88,8 @@ class CuttingProxy {
         continue;
       }
       const std::size_t old_items = items.size();
-      for (std::size_t i = 2; i + 1 < old_items; i += 2) pump(pairs_[(i - 2) / 2], items[i].revents, items[i + 1].revents);
+      for (std::size_t i = 2; i + 1 < old_items; i += 2)
+        pump(pairs_[(i - 2) / 2], items[i].revents, items[i + 1].revents);
       std::erase_if(pairs_, [](const auto& pair) { return pair.first < 0; });
       if (items[1].revents != 0) let_in();
     }
@@ -109,7 +110,8 @@ class CuttingProxy {
     ++connections_;
   }
   static void pump(std::pair<int, int>& pair, short left_events, short right_events) {
-    if ((left_events != 0 && !carry(pair.first, pair.second)) || (right_events != 0 && !carry(pair.second, pair.first))) {
+    if ((left_events != 0 && !carry(pair.first, pair.second)) ||
+        (right_events != 0 && !carry(pair.second, pair.first))) {
       ::close(pair.first);
       ::close(pair.second);
       pair.first = -1;

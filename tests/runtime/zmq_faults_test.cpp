@@ -60,10 +60,10 @@ TEST(ZmqFaults, PO3_KilledPeerIsReportedAndItsBlocksComeBack) {
   const auto begin = std::chrono::steady_clock::now();
   child.kill();
   ASSERT_TRUE(parent.sink.wait_for_downs(1));
-  RecordProperty("milliseconds_to_peer_down",
-                 static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      std::chrono::steady_clock::now() - begin)
-                                      .count()));
+  RecordProperty(
+      "milliseconds_to_peer_down",
+      static_cast<int>(
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count()));
   EXPECT_EQ(parent.sink.downs().front().endpoint, folder.ipc("child"));
   while (!has_whole_arena(parent, other)) {
     ASSERT_LT(std::chrono::steady_clock::now() - begin, kPatience) << "the dead one's block never came back";
@@ -178,7 +178,10 @@ int raw_connection(const std::string& endpoint) {
 /// What a stranger may send to an open port: noise, a cut greeting, a right greeting with nonsense behind it.
 std::string stranger_bytes(int round, std::mt19937& random) {
   static const std::string greeting = std::string("\xFF\0\0\0\0\0\0\0\x01\x7F\x03\0NULL", 16) + std::string(48, '\0');
-  static const std::string ready("\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06" "DEALER", 30);
+  static const std::string ready(
+      "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
+      "DEALER",
+      30);
   std::string noise(1 + random() % 3000, '\0');
   for (char& byte : noise) byte = static_cast<char>(random());
   switch (round % 5) {
@@ -189,7 +192,8 @@ std::string stranger_bytes(int round, std::mt19937& random) {
     case 2:
       return greeting + noise;
     case 3:
-      return greeting + ready + std::string("\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9) + noise;  // a frame of 2^64 - 1 bytes
+      return greeting + ready + std::string("\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9) +
+             noise;  // a frame of 2^64 - 1 bytes
     default:
       return greeting + ready + std::string("\0\x10", 2) + noise;
   }

@@ -10,7 +10,7 @@ namespace {
 
 /// A caller that speaks ZeroMQ and the wire format, but keeps to the protocol only as far as its test wants.
 class RawCaller {
- public:
+public:
   explicit RawCaller(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
@@ -56,7 +56,7 @@ class RawCaller {
     }
   }
 
- private:
+private:
   zmq::context_t context_{1};
   zmq::socket_t socket_;
   LinkHello hello_;
@@ -97,8 +97,10 @@ TEST(ZmqInbox, IB1_NothingBeforeAHello) {
 
 TEST(ZmqInbox, IB1_HellosThatMakeNoSenseAreSentOff) {
   const std::vector<std::function<void(LinkHello&)>> changes{
-      [](LinkHello& hello) { hello.protocol = 9; },   [](LinkHello& hello) { hello.job = 9; },
-      [](LinkHello& hello) { hello.instance = 0; },   [](LinkHello& hello) { hello.endpoint = "nonsense"; },
+      [](LinkHello& hello) { hello.protocol = 9; },
+      [](LinkHello& hello) { hello.job = 9; },
+      [](LinkHello& hello) { hello.instance = 0; },
+      [](LinkHello& hello) { hello.endpoint = "nonsense"; },
       [](LinkHello& hello) { hello.node_name.assign(kMaxNameBytes + 1, 'n'); },
       [](LinkHello& hello) { hello.next_sequence = 5; }};
   Fixture at;
@@ -197,8 +199,10 @@ TEST(ZmqInbox, IB4_RandomFramesAreCountedAndDisturbNobody) {
   const zmq::message_t good = encode_front(numbered(1), {});
   const std::string good_bytes(static_cast<const char*>(good.data()), good.size());
   std::uint64_t count = 0;
-  for (std::size_t size = 0; size < good_bytes.size(); size += 3, ++count) vandal.send_bytes({good_bytes.substr(0, size)});
-  for (std::size_t size = 1; size < 200; size += 7, ++count) vandal.send_bytes({std::string(size, static_cast<char>(size))});
+  for (std::size_t size = 0; size < good_bytes.size(); size += 3, ++count)
+    vandal.send_bytes({good_bytes.substr(0, size)});
+  for (std::size_t size = 1; size < 200; size += 7, ++count)
+    vandal.send_bytes({std::string(size, static_cast<char>(size))});
   vandal.send_bytes(std::vector<std::string>(5000, "x"));
   vandal.send_bytes({"", "", ""});
   count += 2;

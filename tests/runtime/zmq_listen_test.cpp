@@ -9,15 +9,18 @@
 namespace troupe::runtime {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 TEST(ZmqListen, ZS1_PortInUseSaysWhatToDo) {
   zmq::context_t context(1);
   const Listening first = listen_on(context, "tcp://127.0.0.1:*").value();
   const Result<Listening> second = listen_on(context, first.endpoint);
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.failure().text, "cannot listen on " + first.endpoint +
-                                       ": Address already in use: another troupe head may be running; choose another port");
+  EXPECT_EQ(second.failure().text,
+            "cannot listen on " + first.endpoint +
+                ": Address already in use: another troupe head may be running; choose another port");
 }
 
 TEST(ZmqListen, ZS1_LivingIpcListenerIsNotReplacedADeadOneIs) {
@@ -55,9 +58,9 @@ TEST(ZmqListen, FolderIsMadePrivateAndRefusedWhenOpenToOthers) {
 TEST(ZmqListen, ImpossibleEndpointsAreFailures) {
   const TestFolder folder;
   zmq::context_t context(1);
-  for (const std::string& where : {std::string(), std::string("udp://x:1"), std::string("tcp://"), std::string("ipc://"),
-                                   std::string("tcp://host.invalid:5000"), std::string("tcp://127.0.0.1:99999"),
-                                   folder.ipc(std::string(120, 'n'))}) {
+  for (const std::string& where : {std::string(), std::string("udp://x:1"), std::string("tcp://"),
+                                   std::string("ipc://"), std::string("tcp://host.invalid:5000"),
+                                   std::string("tcp://127.0.0.1:99999"), folder.ipc(std::string(120, 'n'))}) {
     EXPECT_FALSE(listen_on(context, where)) << where;
   }
 }

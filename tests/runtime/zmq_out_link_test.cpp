@@ -27,7 +27,10 @@ TEST(ZmqOutLink, OL1_BrokenConnectionsLoseNothingAndDoubleNothing) {
     ASSERT_TRUE(send_patiently(*left.transport, proxy.endpoint(), numbered(i)));
     if (i % kBetweenCuts == kBetweenCuts / 2) proxy.cut();
   }
-  ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages)) << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " " << proxy.connections() << " m " << right.transport->counters().malformed << " " << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
+  ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages))
+      << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " "
+      << proxy.connections() << " m " << right.transport->counters().malformed << " "
+      << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
   EXPECT_EQ(wrong, 0U);
   EXPECT_EQ(right.sink.count(), kMessages);
   EXPECT_TRUE(left.sink.downs().empty());
@@ -54,7 +57,10 @@ TEST(ZmqOutLink, OL1_PayloadsSurviveBrokenConnections) {
       ASSERT_TRUE(send_patiently(*left.transport, proxy.endpoint(), envelope));
       if (i % 10 == 5) proxy.cut();
     }
-    ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages)) << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " " << proxy.connections() << " m " << right.transport->counters().malformed << " " << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
+    ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages))
+        << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " "
+        << proxy.connections() << " m " << right.transport->counters().malformed << " "
+        << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
     EXPECT_EQ(wrong, 0U);
     EXPECT_TRUE(left.sink.downs().empty());
   }

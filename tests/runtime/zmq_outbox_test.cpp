@@ -81,8 +81,8 @@ TEST(ZmqOutbox, ZO3_CommandsKeepTheirOrder) {
 
 TEST(ZmqOutbox, RefusesWhatCannotBeSent) {
   OpenOutbox under_test({10, 1000});
-  for (const char* endpoint : {"", "x", "memory://a", "tcp://host", "tcp://host:0", "tcp://host:70000", "tcp://:5", "ipc://a",
-                               "ipc:///", "tcp://a b:5", "tcp://host:5x"}) {
+  for (const char* endpoint : {"", "x", "memory://a", "tcp://host", "tcp://host:0", "tcp://host:70000", "tcp://:5",
+                               "ipc://a", "ipc:///", "tcp://a b:5", "tcp://host:5x"}) {
     EXPECT_FALSE(under_test.outbox.accept(endpoint, numbered(1))) << endpoint;
   }
   under_test.outbox.close();

@@ -26,7 +26,7 @@ inline constexpr std::chrono::seconds kPatience{5};
 
 /// Keeps what a transport hands up, and lets a test wait for it.
 class RecordingSink final : public TransportSink {
- public:
+public:
   struct Down {
     std::string endpoint;
     Failure why;
@@ -92,7 +92,7 @@ class RecordingSink final : public TransportSink {
     return returned_;
   }
 
- private:
+private:
   template <class Condition>
   bool wait(Condition condition) {
     std::unique_lock lock(mutex_);
@@ -111,7 +111,7 @@ class RecordingSink final : public TransportSink {
 
 /// A private folder for socket files and arenas, gone after the test.
 class TestFolder {
- public:
+public:
   TestFolder() {
     std::string pattern = (std::filesystem::path(testing::TempDir()) / "zmqXXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder " + pattern);
@@ -131,7 +131,7 @@ class TestFolder {
     return static_cast<std::size_t>(std::distance(begin(files), end(files)));
   }
 
- private:
+private:
   std::filesystem::path path_;
 };
 

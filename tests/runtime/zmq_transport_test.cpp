@@ -16,7 +16,7 @@ const std::string kAnyPort = "tcp://127.0.0.1:*";
 
 // Both kinds of endpoints.
 class ZmqTransport : public testing::TestWithParam<const char*> {
- protected:
+protected:
   [[nodiscard]] ZmqTransportOptions options(const std::string& name) const {
     return test_options(folder_, GetParam() == std::string("ipc") ? folder_.ipc(name) : kAnyPort);
   }
@@ -101,7 +101,8 @@ TEST_P(ZmqTransport, PayloadsAreEqualThroughArenaAndByWire) {
   TestPeer by_wire(without);
   TestPeer receiver(options("receiver"));
   Envelope envelope = numbered(1);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{32'768}, std::size_t{100'001}, 20 * kMiB}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{10}, std::size_t{32'768}, std::size_t{100'001}, 20 * kMiB}) {
     envelope.payloads.push_back(patterned(size, static_cast<std::uint32_t>(size)));
   }
   ASSERT_TRUE(by_arena.transport->send(receiver.endpoint(), envelope));

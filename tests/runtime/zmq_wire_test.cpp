@@ -85,8 +85,8 @@ TEST(ZmqWire, ZW2_HugeLengthsAreRefused) {
 }
 
 TEST(ZmqWire, ZW3_PayloadsOfAllSizesAreJoinedToTheSameBytes) {
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65'535}, std::size_t{65'536}, kChunkBytes - 1,
-                                 kChunkBytes, kChunkBytes + 1, 2 * kChunkBytes + 77}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65'535}, std::size_t{65'536},
+                                 kChunkBytes - 1, kChunkBytes, kChunkBytes + 1, 2 * kChunkBytes + 77}) {
     const Payload payload = patterned(size, 3);
     std::vector<zmq::message_t> frames;
     append_payload(payload, frames);

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+
+namespace troupe::runtime {
+
+/// Sends this process's log to standard error (standard output is for data), one line an event, from `level` up
+/// ("debug", "info", "warn", "err", "off"); the environment variable TROUPE_LOG names another level.
+void log_to_stderr(const std::string& level);
+
+}  // namespace troupe::runtime

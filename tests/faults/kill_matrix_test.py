@@ -1,0 +1,66 @@
+"""kill -9 of every kind of actor in every phase: the run ends with the weights of the undisturbed one."""
+
+import itertools
+
+from program import ProgramTest, main
+
+PHASES = ("idle", "forward", "backward", "reduce", "optimizer", "checkpoint")
+# Step 8 is in the middle between two checkpoints for the phases of a step, and is a border for the checkpoint itself.
+STEP = {"checkpoint": 8}
+ACTORS = ("data/r0", "stage/r0.s0", "stage/r1.s1")
+
+
+class KillMatrix(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.reference = self.train(name="undisturbed")
+        self.assertEqual(self.reference.events("actor_down"), [])
+
+    def recovered(self, name, rules, deaths=1):
+        run = self.train(name=name, inject=rules)
+        downs = run.events("actor_down")
+        self.assertGreaterEqual(len(downs), deaths, "the fault did not fire")
+        self.assert_same_training(run, self.reference)
+        self.assert_each_step_once(run, 12)
+        self.assertEqual(run.lines("ledger.jsonl"), self.reference.lines("ledger.jsonl"))
+        self.assertEqual(run.events("step_divergence"), [])
+        return run
+
+    def test_p1_kill9_of_every_actor_in_every_phase(self):
+        for actor, phase in itertools.product(ACTORS, PHASES):
+            with self.subTest(actor=actor, phase=phase):
+                name = f"{actor.replace('/', '-')}-{phase}"
+                run = self.recovered(name, [f"kill9 {actor} @step={STEP.get(phase, 7)},phase={phase}"])
+                down = run.events("actor_down")[0]
+                self.assertEqual(down["actor"], actor)
+                self.assertIn("SIGKILL", down["cause"])
+
+    def test_p2_only_the_victim_restarts(self):
+        run = self.recovered("one-victim", ["kill9 stage/r0.s1 @step=7,phase=backward"])
+        ups = [(line["actor"], line["incarnation"]) for line in run.events("actor_up")]
+        self.assertEqual(len(ups), len(set(ups)))
+        self.assertEqual([actor for actor, incarnation in ups if incarnation > 1], ["stage/r0.s1"])
+
+    def test_an_exit_and_a_throw_tell_their_cause(self):
+        left = self.recovered("exit", ["exit stage/r0.s1 @step=5,phase=forward"])
+        self.assertIn("exited with status", left.events("actor_down")[0]["cause"])
+        thrown = self.recovered("throw", ["throw stage/r1.s0 @step=5,phase=backward"])
+        self.assertIn("fault on purpose at step 5, phase backward", thrown.events("actor_down")[0]["cause"])
+
+    def test_two_actors_killed_in_one_step(self):
+        self.recovered("two", ["kill9 stage/r0.s0 @step=6,phase=forward", "kill9 stage/r1.s1 @step=6,phase=reduce"], 2)
+
+    def test_killed_again_while_it_comes_back(self):
+        self.recovered("again", ["kill9 stage/r0.s0 @step=6,phase=forward",
+                                 "kill9 stage/r0.s0 @step=6,phase=backward,incarnation=2"], 2)
+
+    def test_an_actor_that_always_dies_ends_the_job_with_one_cause(self):
+        rules = [f"throw stage/r0.s0 @step=2,phase=forward,incarnation={i}" for i in range(1, 40)]
+        run = self.train(name="hopeless", inject=rules, status=1)
+        self.assertEqual(run.talk.count("the job cannot go on"), 1, run.talk)
+        self.assertIn("fault on purpose at step 2, phase forward", run.talk)
+        self.assertEqual(len(run.events("job_failed")), 1)
+
+
+if __name__ == "__main__":
+    main()

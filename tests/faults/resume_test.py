@@ -1,0 +1,111 @@
+"""A run that was stopped or cut off goes on where it was, to the same weights."""
+
+import json
+import os
+import signal
+
+from program import ProgramTest, Run, main
+
+
+class Resume(ProgramTest):
+    STEPS = 300
+
+    def overrides(self):
+        return (f"train.steps={self.STEPS}", "train.checkpoint_every=5", "train.eval_every=50")
+
+    def begin(self, name, **more):
+        process = self.start("train", "job.toml", *self.overrides(), "--run-dir", name, **more)
+        run = Run(self.folder / name)
+        self.wait_for(lambda: (run.folder / "checkpoints" / "step-5").exists() or process.poll() is not None, "step 5")
+        self.assertIsNone(process.poll(), "the run ended before it could be disturbed")
+        return process, run
+
+    def resumed(self, name):
+        done = self.troupe("train", "--resume", "--run-dir", self.folder / name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return Run(self.folder / name, done)
+
+    def judge(self, name):
+        reference = self.train(*self.overrides(), name="undisturbed")
+        run = self.resumed(name)
+        self.assert_same_training(run, reference)
+        self.assert_each_step_once(run, self.STEPS)
+        self.assertEqual(run.lines("ledger.jsonl"), reference.lines("ledger.jsonl"))
+
+    def test_ctrl_c_saves_at_the_step_border(self):
+        process, run = self.begin("stopped")
+        process.send_signal(signal.SIGINT)
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertEqual(self.processes(), [])
+        stopped_at = len(run.figures())
+        self.assertLess(stopped_at, self.STEPS)
+        self.assertTrue((run.folder / "checkpoints" / f"step-{stopped_at}").exists())
+        self.judge("stopped")
+
+    def test_sigterm_too(self):
+        process, _ = self.begin("terminated")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(process).returncode, 75)
+        self.judge("terminated")
+
+    def test_kill9_of_the_whole_process_group(self):
+        process, _ = self.begin("cut-off", start_new_session=True)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        self.wait_for(lambda: not self.processes(), "the end of every process")
+        self.judge("cut-off")
+
+    def test_kill9_of_the_head_takes_its_workers_along(self):
+        process, _ = self.begin("headless")
+        process.kill()
+        process.communicate()
+        self.wait_for(lambda: not self.processes(), "the end of every worker")
+        self.judge("headless")
+
+    def test_a_run_that_goes_on_is_not_resumed(self):
+        process, _ = self.begin("busy")
+        again = self.troupe("train", "--resume", "--run-dir", self.folder / "busy")
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("still going on", again.stderr)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(process).returncode, 75)
+
+    def test_a_finished_run_has_nothing_left_to_do(self):
+        run = self.train(name="finished")
+        before = self.digest(run)
+        self.assertEqual(self.resumed("finished").status, 0)
+        self.assertEqual(self.digest(run), before)
+
+    def test_a_damaged_checkpoint_is_refused_and_the_previous_one_used(self):
+        reference = self.train(name="undisturbed")
+        run = self.train(name="damaged")
+        newest = run.folder / "checkpoints" / "step-12"
+        victim = max(newest.glob("*.safetensors"), key=lambda file: file.stat().st_size)
+        content = bytearray(victim.read_bytes())
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+        done = self.resumed("damaged")
+        refused = done.events("checkpoint_refused")
+        self.assertEqual(len(refused), 1, done.talk)
+        self.assertIn(victim.name, refused[0]["cause"])
+        self.assertRegex(refused[0]["cause"], r"byte|offset")
+        self.assert_same_training(done, reference)
+        self.assert_each_step_once(done, 12)
+
+    def test_a_checkpoint_of_another_model_is_refused(self):
+        run = self.train(name="narrow")
+        done = self.troupe("train", run.folder / "config.toml", "model.width=64", "--resume", "--run-dir", run.folder)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("width", done.stderr)
+        self.assertIn("64", done.stderr)
+
+    def test_figures_are_whole_json_lines(self):
+        run = self.train(name="whole")
+        for name in ("metrics.jsonl", "ledger.jsonl", "validation.jsonl", "events.jsonl"):
+            for line in (run.folder / name).read_text().splitlines():
+                self.assertIsInstance(json.loads(line), dict)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What a user can get wrong is refused before anything starts, with the reason and what to do."""
+
+import os
+import subprocess
+
+from program import ProgramTest, main
+
+
+class BadInput(ProgramTest):
+    def refused(self, *words, status=2, says=()):
+        done = self.troupe("train", "job.toml", *words, "--run-dir", "refused")
+        self.assertEqual(done.returncode, status, done.stderr)
+        for part in says:
+            self.assertIn(part, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertFalse((self.folder / "refused" / "metrics.jsonl").exists())
+
+    def test_missing_job_file(self):
+        done = self.troupe("train", "nowhere.toml")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("nowhere.toml", done.stderr)
+
+    def test_missing_data_file(self):
+        self.refused("data.path=nowhere.txt", status=1, says=["cannot read data file nowhere.txt", "No such file", "./setup"])
+
+    def test_empty_data_file(self):
+        (self.folder / "empty.txt").write_text("")
+        self.refused("data.path=empty.txt", status=1, says=["empty.txt is empty"])
+
+    def test_unknown_key(self):
+        self.refused("model.widht=32", says=["unknown key model.widht", "did you mean model.width"])
+
+    def test_wrong_type(self):
+        self.refused('train.steps="many"', says=["train.steps", "many", "integer"])
+
+    def test_global_batch_not_divisible(self):
+        self.refused("train.global_batch=18", says=["train.global_batch = 18", "divisible", "write train.global_batch ="])
+
+    def test_context_longer_than_the_data(self):
+        self.refused("model.context=1000000", status=1, says=["model.context + 1 = 1000001", "tokens"])
+
+    def test_more_stages_than_layers(self):
+        self.refused("layout.stages=5", says=["layout.stages = 5", "model.layers = 4"])
+
+    def test_no_such_device(self):
+        self.refused("layout.devices=cuda:7", says=["cuda:7", "CUDA devices here", "cpu"])
+
+    def test_too_little_memory_per_device(self):
+        self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 1e-06 GB", "more stages"])
+
+    def test_a_fault_rule_that_is_none(self):
+        done = self.troupe("train", "job.toml", "--inject", "kill stage/r0.s0 @step=2,phase=forward")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('unknown action "kill"', done.stderr)
+
+    def test_a_command_that_is_none(self):
+        done = self.troupe("trian", "job.toml")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean train?", done.stderr)
+
+    def test_port_in_use(self):
+        first = self.start("head", "job.toml", "--listen", "tcp://127.0.0.1:7931", "--run-dir", "first")
+        self.wait_for(lambda: (self.folder / "first" / "head.json").exists() or first.poll() is not None, "the first head")
+        second = self.troupe("head", "job.toml", "--listen", "tcp://127.0.0.1:7931", "--run-dir", "second")
+        first.terminate()
+        self.finish(first)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn("tcp://127.0.0.1:7931", second.stderr)
+        self.assertIn("in use", second.stderr)
+
+    def test_nothing_waits_without_a_head(self):
+        for words, status in ((("ps",), 4), (("show", "stage/r0.s0"), 4), (("kill", "stage/r0.s0"), 4), (("logs", "x"), 4),
+                              (("events",), 4), (("generate", "nowhere"), 4), (("digest", "nowhere"), 4)):
+            with self.subTest(words=words):
+                done = self.finish(self.start(*words), patience=20)
+                self.assertEqual(done.returncode, status, done.stderr)
+        run = self.train("train.steps=2", "train.warmup_steps=0", name="over")
+        killed = self.finish(self.start("kill", "stage/r0.s0", "--run-dir", run.folder), patience=20)
+        self.assertEqual(killed.returncode, 3, killed.stderr)
+
+    def test_an_existing_run_is_not_overwritten(self):
+        self.train("train.steps=2", "train.warmup_steps=0", name="there")
+        again = self.troupe("train", "job.toml", "--run-dir", "there")
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("--resume", again.stderr)
+
+
+class FullDisk(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("mounting a small file system takes root")
+        self.disk = self.folder / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", self.disk], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"no tmpfs may be mounted here: {mounted.stderr.strip()}")
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", self.disk], check=False))
+
+    def test_a_checkpoint_that_does_not_fit_leaves_the_run_and_the_last_one_alone(self):
+        reference = self.train(name="undisturbed")
+        # The first checkpoint of the wide model fits, the second does not: room is taken away in between.
+        process = self.start("train", "job.toml", "train.steps=400", "--run-dir", "disk/run")
+        checkpoints = self.disk / "run" / "checkpoints"
+        self.wait_for(lambda: (checkpoints / "step-4").exists() or process.poll() is not None, "the first checkpoint")
+        filler = self.disk / "filler"
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"No space left on device|cannot write")
+        filler.unlink()
+        for left in checkpoints.iterdir():
+            self.assertRegex(left.name, r"^step-\d+$")
+        resumed = self.troupe("train", "--resume", "--run-dir", "disk/run", "train.steps=12")
+        self.assertIn(resumed.returncode, (0, 1), resumed.stderr)
+        self.assertEqual(len(reference.figures()), 12)
+
+
+if __name__ == "__main__":
+    main()

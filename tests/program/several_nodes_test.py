@@ -1,0 +1,88 @@
+"""A head and nodes that join it over tcp: the same training as on one node, also when a node dies on the way."""
+
+import os
+import signal
+import socket
+
+from program import ProgramTest, Run, main
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class SeveralNodes(ProgramTest):
+    STEPS = 60
+
+    def setUp(self):
+        super().setUp()
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+
+    def overrides(self):
+        return (f"train.steps={self.STEPS}", "train.checkpoint_every=10", "train.eval_every=0")
+
+    def lead(self, name, nodes):
+        return self.start("head", "job.toml", *self.overrides(), "--listen", self.address, "--nodes", nodes, "--run-dir", name)
+
+    def join(self, name):
+        return self.start("node", "--join", self.address, "--name", name)
+
+    def end(self, *nodes):
+        for node in nodes:
+            node.send_signal(signal.SIGTERM)
+        for node in nodes:
+            self.assertEqual(self.finish(node).returncode, 0)
+
+    def test_two_nodes_train_as_one(self):
+        reference = self.train(*self.overrides(), name="one-node")
+        head = self.lead("two-nodes", 2)
+        nodes = [self.join("a"), self.join("b")]
+        done = self.finish(head)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = Run(self.folder / "two-nodes", done)
+        self.assertEqual({line["node"] for line in run.events("actor_up")}, {"a", "b"})
+        self.end(*nodes)
+        self.assert_same_training(run, reference)
+
+    def test_a_killed_node_is_replaced_by_the_next_that_joins(self):
+        reference = self.train(*self.overrides(), name="one-node")
+        head = self.lead("node-killed", 2)
+        nodes = [self.join("a"), self.join("b")]
+        run = Run(self.folder / "node-killed")
+        self.wait_for(lambda: len(run.figures()) >= 12, "step 12")
+        nodes[1].kill()
+        nodes[1].communicate()
+        nodes[1] = self.join("b")
+        done = self.finish(head)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreaterEqual(len(run.events("node_lost")), 1)
+        self.end(*nodes)
+        self.assert_same_training(run, reference)
+        self.assert_each_step_once(run, self.STEPS)
+
+    def test_nodes_outlive_a_head_and_join_the_next(self):
+        reference = self.train(*self.overrides(), name="one-node")
+        head = self.lead("two-heads", 1)
+        node = self.join("a")
+        run = Run(self.folder / "two-heads")
+        self.wait_for(lambda: (run.folder / "checkpoints" / "step-10").exists(), "step 10")
+        head.kill()
+        head.communicate()
+        again = self.start("head", "--resume", "--run-dir", run.folder, "--listen", self.address, "--nodes", 1)
+        done = self.finish(again)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.end(node)
+        self.assert_same_training(run, reference)
+
+    def test_a_node_without_a_head_goes_on_looking_and_ends_when_told(self):
+        node = self.join("lonely")
+        self.wait_for(lambda: self.processes(), "the node's start")
+        self.assertIsNone(node.poll())
+        os.kill(node.pid, 0)
+        self.end(node)
+
+
+if __name__ == "__main__":
+    main()
