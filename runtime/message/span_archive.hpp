@@ -130,9 +130,10 @@ inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) {
 
 /// In place of cereal's own, which makes all elements before it reads the first: 65536 claimed strings would be 2 MiB.
 template <class T, class Allocator>
-void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, std::vector<T, Allocator>& elements) {
+requires(!std::is_same_v<T, bool>)  // cereal's own makes a bit for each byte left
+    void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, std::vector<T, Allocator>& elements) {
   elements.clear();
-  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+  if constexpr (std::is_arithmetic_v<T>) {
     elements.resize(static_cast<std::size_t>(archive.read_size(sizeof(T))));
     archive.read(elements.data(), elements.size() * sizeof(T));
   } else {
