@@ -250,6 +250,10 @@ int run_job(const JobOptions& options) {
   write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
 
   Screen screen(options);
+  if (options.agent == JobOptions::Agent::remote) {
+    screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
+                       " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
+  }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};
   events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
