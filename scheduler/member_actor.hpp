@@ -34,6 +34,7 @@ class MemberActor final : public runtime::Actor {
 
   const runtime::ActorId own_actor_;
   const OnEnd on_end_;
+  enum class Business { going_on, over } business_ = Business::going_on;
 };
 
 }  // namespace troupe::scheduler
