@@ -57,8 +57,12 @@ ActorRecord* HeadActor::find(const runtime::ActorId& actor) {
 
 void HeadActor::register_node(const RegisterNode& message, runtime::Context& context) {
   const auto known = nodes_.find(message.node);
-  if (known != nodes_.end() && known->second.agent.actor != message.agent.actor) {
-    lose_node(message.node, {FailureKind::disconnected, "node " + message.node + " was started again"}, context);
+  if (known != nodes_.end()) {
+    // An agent registers when it holds nothing: whatever was placed there is gone.
+    const runtime::ActorId before = known->second.agent.actor;
+    const Failure again{FailureKind::disconnected, "node " + message.node + " joined again"};
+    lose_node(message.node, again, context);
+    if (before != message.agent.actor) context.node().declare_down(before, again);
   }
   nodes_[message.node] = NodeRow{message.agent, message.slots};
   context.node().announce(message.agent);
@@ -71,7 +75,8 @@ void HeadActor::register_node(const RegisterNode& message, runtime::Context& con
 }
 
 void HeadActor::heartbeat(const NodeHeartbeat& message, runtime::Context& context) {
-  if (nodes_.contains(message.node)) detector_.heard_from(message.node, context.now());
+  if (nodes_.contains(message.node)) return detector_.heard_from(message.node, context.now());
+  (void)context.send(agent_name(message.node), JoinAgain{});  // it is said again at the next beat
 }
 
 std::vector<NodeCapacity> HeadActor::capacities() const {
@@ -230,11 +235,11 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   events_.record("node_lost", {{"node", node}, {"cause", cause.text}});
   nodes_.erase(row);
   detector_.forget(node);
-  context.node().declare_down(agent, cause);
   for (ActorRecord& record : records_) {
     const bool there = record.node() == node;
-    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up))
-      lost(record, cause, context);
+    if (!there || (record.state() != ActorState::starting && record.state() != ActorState::up)) continue;
+    lost(record, cause, context);
+    (void)context.send(agent, KillProcess{record.id()});  // in case the node is only slow to hear
   }
 }
 

@@ -25,6 +25,8 @@ void MemberActor::update(const DirectoryUpdate& message, runtime::Context& conte
 }
 
 void MemberActor::someone_down(const runtime::ActorDown& message, runtime::Context&) {
+  if (business_ == Business::over) return;
+  business_ = Business::over;
   on_end_(message.cause.within(message.actor.name));
 }
 
