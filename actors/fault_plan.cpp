@@ -61,8 +61,8 @@ std::string apply_condition(FaultRule& rule, std::string_view condition) {
   return "";
 }
 
-/// Whether the actor itself comes through the phase. The first replica saves for all, and data actors and the server have
-/// few phases of their own: elsewhere a witness sees to the kill.
+/// Whether the actor itself comes through the phase. The first replica saves for all, and data actors and the server
+/// have few phases of their own: elsewhere a witness sees to the kill.
 bool passes(const std::string& actor, Phase phase) {
   if (actor == "trainer") return true;
   if (actor == "ps") return phase == Phase::forward || phase == Phase::checkpoint;

@@ -25,7 +25,7 @@ Failure system_failure(const std::string& what) {
 
 /// A file descriptor, closed at the end of its scope.
 class Descriptor {
- public:
+public:
   explicit Descriptor(int number) : number_(number) {}
   ~Descriptor() { reset(); }
   Descriptor(const Descriptor&) = delete;
@@ -37,7 +37,7 @@ class Descriptor {
     number_ = -1;
   }
 
- private:
+private:
   int number_;
 };
 

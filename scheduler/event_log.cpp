@@ -30,7 +30,8 @@ std::string wall_time() {
   return std::string(text.data(), length) + milliseconds.data();
 }
 
-/// After a crash or a full disk in the middle of a write the last line is torn: it goes, or the next would be glued to it.
+/// After a crash or a full disk in the middle of a write the last line is torn: it goes, or the next would be glued to
+/// it.
 void drop_torn_line(int descriptor) {
   struct stat info {};
   if (fstat(descriptor, &info) != 0) return;

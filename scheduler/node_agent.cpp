@@ -61,18 +61,19 @@ void NodeAgent::on_stop(runtime::Context&) {
 void NodeAgent::register_with_head(runtime::Context& context) {
   link_ = Link::asked;
   const RegisterNode registration{options_.node, {context.self(), context.node().endpoint()}, options_.slots};
-  context.request<Registered>({std::string(kHeadName), 0}, registration, kRegisterDeadline,
-                              [this](runtime::Result<Registered> answer, runtime::Context& turn) {
-                                if (!answer) {
-                                  spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
-                                  leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
-                                  return;
-                                }
-                                link_ = Link::joined;
-                                beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
-                                turn.watch({std::string(kHeadName), 0});
-                                spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
-                              });
+  context.request<Registered>(
+      {std::string(kHeadName), 0}, registration, kRegisterDeadline,
+      [this](runtime::Result<Registered> answer, runtime::Context& turn) {
+        if (!answer) {
+          spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
+          leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
+          return;
+        }
+        link_ = Link::joined;
+        beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
+        turn.watch({std::string(kHeadName), 0});
+        spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
+      });
 }
 
 void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
@@ -96,7 +97,8 @@ void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
 
 void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
   if (link_ == Link::searching) {
-    context.reply_failure({FailureKind::disconnected, "node " + options_.node + " has left the head and will join again"});
+    context.reply_failure(
+        {FailureKind::disconnected, "node " + options_.node + " has left the head and will join again"});
     return;
   }
   const std::filesystem::path run_directory = message.run_directory;

@@ -136,7 +136,8 @@ struct KillProcess {
   }
 };
 
-/// The head gave this node up as lost, and it is alive after all: what it runs has been placed anew. End it, register again.
+/// The head gave this node up as lost, and it is alive after all: what it runs has been placed anew. End it, register
+/// again.
 struct JoinAgain {
   static constexpr std::string_view kName = "agent.join_again";
   template <class Archive>

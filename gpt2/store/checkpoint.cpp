@@ -107,7 +107,8 @@ fs::path begin_checkpoint(const fs::path& root, const CheckpointHead& head) {
   return folder;
 }
 
-std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head, std::span<const std::string> reports) {
+std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head,
+                               std::span<const std::string> reports) {
   ordered_json files = ordered_json::array();
   for (const std::string& report : reports) {
     for (const ordered_json& record : ordered_json::parse(report, nullptr, /*allow_exceptions=*/false)) {

@@ -62,7 +62,8 @@ void SafetensorsFile::parse(std::span<const std::byte> header) {
       }
       continue;
     }
-    if (!value.is_object() || !value.contains("dtype") || value["dtype"] != "F32") refuse("tensor " + name + " is not F32");
+    if (!value.is_object() || !value.contains("dtype") || value["dtype"] != "F32")
+      refuse("tensor " + name + " is not F32");
     const ordered_json shape = value.value("shape", ordered_json());
     const ordered_json offsets = value.value("data_offsets", ordered_json());
     const bool numbers = shape.is_array() && offsets.is_array() && offsets.size() == 2 &&
@@ -72,7 +73,8 @@ void SafetensorsFile::parse(std::span<const std::byte> header) {
     std::size_t floats = 1;
     for (const ordered_json& size : shape) {
       constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-      if (!size.is_number_unsigned() || size.get<std::uint64_t>() > kLargest || (size != 0 && floats > data_.size() / size.get<std::size_t>())) {
+      if (!size.is_number_unsigned() || size.get<std::uint64_t>() > kLargest ||
+          (size != 0 && floats > data_.size() / size.get<std::size_t>())) {
         refuse("tensor " + name + " has a shape larger than the file");
       }
       entry.shape.push_back(size.get<std::int64_t>());

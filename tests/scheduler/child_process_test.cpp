@@ -21,7 +21,7 @@ using test::read_all;
 using test::TemporaryFolder;
 
 class ChildProcess : public testing::Test {
- protected:
+protected:
   [[nodiscard]] ProcessSpec shell(const std::string& script, const std::string& input = "") const {
     return {"/bin/sh", {"-c", script}, input, log()};
   }
@@ -59,8 +59,10 @@ TEST_F(ChildProcess, BlamesMemoryWhenTheKernelCounted) {
   ASSERT_TRUE(started);
   // As if the counter had been one lower before.
   const long now = count_oom_kills();
-  EXPECT_EQ(reap_process(*started, now - 1).text, "killed by signal 9 (SIGKILL): out of memory, the cgroup's oom_kill "
-                                                  "counter grew from " + std::to_string(now - 1) + " to " + std::to_string(now));
+  EXPECT_EQ(reap_process(*started, now - 1).text,
+            "killed by signal 9 (SIGKILL): out of memory, the cgroup's oom_kill "
+            "counter grew from " +
+                std::to_string(now - 1) + " to " + std::to_string(now));
 }
 
 TEST_F(ChildProcess, GivesInputAndAppendsOutputToTheLog) {
@@ -107,7 +109,8 @@ TEST_F(ChildProcess, InheritsNoDescriptorAndNoBlockedSignal) {
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &blocked, &before);
-  const auto started = start_process(shell("ls /proc/self/fd | wc -l; grep SigBlk /proc/self/status; kill -TERM $$; exit 5"));
+  const auto started =
+      start_process(shell("ls /proc/self/fd | wc -l; grep SigBlk /proc/self/status; kill -TERM $$; exit 5"));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ASSERT_TRUE(started);
   EXPECT_EQ(reap_process(*started, 0).text, "killed by signal 15 (SIGTERM)") << "a blocked one would have let it exit";
@@ -177,7 +180,9 @@ TEST_F(ChildProcess, WorksWhereStandardInputAndOutputAreClosed) {
   int status = 0;
   waitpid(daemon, &status, 0);
   EXPECT_EQ(status, 0);
-  EXPECT_EQ(read_all(log()), "heard" "error\n");
+  EXPECT_EQ(read_all(log()),
+            "heard"
+            "error\n");
 }
 
 }  // namespace

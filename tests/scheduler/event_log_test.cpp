@@ -3,11 +3,11 @@
 #include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <nlohmann/json.hpp>
 
 #include <memory>
 #include <regex>
@@ -26,14 +26,14 @@ using test::TemporaryFolder;
 
 /// A clock whose hands the test turns.
 class HandClock final : public runtime::Clock {
- public:
+public:
   [[nodiscard]] runtime::TimePoint now() const override { return time; }
   runtime::TimePoint time{std::chrono::hours(5)};
 };
 
 /// What the log said while it lives.
 class CapturedLog final {
- public:
+public:
   CapturedLog() : before_(spdlog::default_logger()) {
     spdlog::set_default_logger(
         std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
@@ -49,14 +49,14 @@ class CapturedLog final {
     return count;
   }
 
- private:
+private:
   std::shared_ptr<spdlog::logger> before_;
   std::ostringstream text_;
 };
 
 /// No file may grow beyond `bytes` while it lives: what a full disk does to a write.
 class FileSizeLimit final {
- public:
+public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
     getrlimit(RLIMIT_FSIZE, &before_);
     rlimit limit = before_;
@@ -70,7 +70,7 @@ class FileSizeLimit final {
   FileSizeLimit(const FileSizeLimit&) = delete;
   FileSizeLimit& operator=(const FileSizeLimit&) = delete;
 
- private:
+private:
   sighandler_t handler_;
   rlimit before_{};
 };
@@ -91,8 +91,8 @@ TEST(EventLog, EL1_EveryLineIsAWholeObjectWithTimeSecondsAndEvent) {
   EXPECT_EQ(first["event"], "actor_up");
   EXPECT_EQ(first["seconds"], 1.5);
   EXPECT_EQ(first["pid"], 12);
-  EXPECT_TRUE(std::regex_match(first["time"].get<std::string>(),
-                               std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")));
+  EXPECT_TRUE(
+      std::regex_match(first["time"].get<std::string>(), std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")));
   EXPECT_TRUE(lines[0].starts_with("{\"time\":")) << "in the order people read";
   EXPECT_TRUE(json::parse(lines[1])["text"].get<std::string>().starts_with("two\nlines and "));
   EXPECT_EQ(json::parse(lines[2]).size(), 3U);

@@ -25,7 +25,7 @@ constexpr std::uint32_t kIncarnation = 4;
 
 /// A worker's node with its actor and its member, and a head elsewhere.
 class MemberActor : public testing::Test {
- protected:
+protected:
   MemberActor() {
     EXPECT_TRUE(head_node_.start());
     EXPECT_TRUE(node_.start());
@@ -67,9 +67,10 @@ TEST_F(MemberActor, ME1_DeathsAreDeclaredBeforePlacementsAreAnnounced) {
   Node peer({.name = "b"}, world_.parts("b"));
   ASSERT_TRUE(peer.start());
   ASSERT_TRUE(peer.spawn("stage/r0.s1", std::make_unique<ScriptedActor>(runtime::Behavior{}), {.incarnation = 2}));
-  ASSERT_TRUE(node_.spawn("watcher", std::make_unique<ScriptedActor>(
-                                         runtime::Behavior{hears<ActorDown>(downs, look)},
-                                         [](runtime::Context& context) { context.watch({"stage/r0.s1", 2}); })));
+  ASSERT_TRUE(node_.spawn("watcher", std::make_unique<ScriptedActor>(runtime::Behavior{hears<ActorDown>(downs, look)},
+                                                                     [](runtime::Context& context) {
+                                                                       context.watch({"stage/r0.s1", 2});
+                                                                     })));
   ASSERT_EQ(downs.count(), 0U);
   // One update: the old incarnation's death and the new one's place.
   const Failure cause{FailureKind::faulted, "killed by signal 9 (SIGKILL)"};
@@ -82,8 +83,8 @@ TEST_F(MemberActor, ME1_DeathsAreDeclaredBeforePlacementsAreAnnounced) {
   EXPECT_TRUE(node_.directory().is_stale(runtime::name_hash("stage/r0.s1"), 2));
   EXPECT_FALSE(node_.directory().is_stale(runtime::name_hash("stage/r0.s1"), 3));
   // A death and a placement of the same incarnation: the dead are never revived, which shows which came first.
-  ASSERT_TRUE(node_.send("member/stage/r0.s0",
-                         DirectoryUpdate{{{{"data/r9", 1}, "memory://c"}}, {{{"data/r9", 1}, cause}}}));
+  ASSERT_TRUE(
+      node_.send("member/stage/r0.s0", DirectoryUpdate{{{{"data/r9", 1}, "memory://c"}}, {{{"data/r9", 1}, cause}}}));
   EXPECT_FALSE(node_.directory().find(runtime::name_hash("data/r9"))) << "announced before it was declared dead";
 }
 

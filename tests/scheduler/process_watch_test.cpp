@@ -27,15 +27,17 @@ struct Exit {
 };
 
 class ProcessWatch : public testing::Test {
- protected:
+protected:
   [[nodiscard]] ProcessSpec shell(const std::string& script, const std::string& input = "") const {
     return {"/bin/sh", {"-c", script}, input, folder_.path() / "log"};
   }
 
   const TemporaryFolder folder_;
   Heard<Exit> exits_;
-  std::unique_ptr<scheduler::ProcessWatch> watch_ = std::make_unique<scheduler::ProcessWatch>(
-      [this](pid_t pid, const runtime::Failure& cause) { exits_.add({pid, cause.text}); });
+  std::unique_ptr<scheduler::ProcessWatch> watch_ =
+      std::make_unique<scheduler::ProcessWatch>([this](pid_t pid, const runtime::Failure& cause) {
+        exits_.add({pid, cause.text});
+      });
 };
 
 TEST_F(ProcessWatch, PW1_ReportsTheCauseTheKernelKnows) {
@@ -64,9 +66,9 @@ TEST_F(ProcessWatch, PW1_EveryOneOfManyIsReportedExactlyOnce) {
         const int status = thread * kEach + i;
         const bool dies = i % 3 == 0;
         // They wait for the end of all starts, so that no number is given twice.
-        const auto pid = watch_->start(shell(dies ? "exec sleep 1000" : "until [ -e " + (folder_.path() / "go").string() +
-                                                                            " ]; do sleep 0.02; done; exit " +
-                                                                            std::to_string(status)));
+        const auto pid = watch_->start(shell(dies ? "exec sleep 1000"
+                                                  : "until [ -e " + (folder_.path() / "go").string() +
+                                                        " ]; do sleep 0.02; done; exit " + std::to_string(status)));
         ASSERT_TRUE(pid);
         const std::lock_guard lock(mutex);
         expected[*pid] = dies ? "killed by signal 9 (SIGKILL)" : "exited with status " + std::to_string(status);

@@ -9,7 +9,9 @@ using namespace std::chrono_literals;
 using runtime::Duration;
 using runtime::TimePoint;
 
-TimePoint at(Duration since) { return TimePoint{} + 1h + since; }
+TimePoint at(Duration since) {
+  return TimePoint{} + 1h + since;
+}
 
 RestartLimits limits(int restarts) {
   RestartLimits some;

@@ -17,7 +17,7 @@ namespace troupe::test {
 ///
 /// Make it before its nodes.
 class OneThreadWorld final {
- public:
+public:
   [[nodiscard]] runtime::NodeParts parts(const std::string& name) {
     return {std::make_unique<Hands>(*this), std::make_unique<Turns>(*this), std::make_unique<Alarms>(*this),
             runtime::make_memory_transport(network, name)};
@@ -43,38 +43,38 @@ class OneThreadWorld final {
 
   runtime::MemoryNetwork network;
 
- private:
+private:
   class Hands final : public runtime::Clock {
-   public:
+  public:
     explicit Hands(const OneThreadWorld& world) : world_(world) {}
     [[nodiscard]] runtime::TimePoint now() const override { return world_.now_; }
 
-   private:
+  private:
     const OneThreadWorld& world_;
   };
 
   class Turns final : public runtime::Dispatcher {
-   public:
+  public:
     explicit Turns(OneThreadWorld& world) : world_(world) {}
     [[nodiscard]] std::unique_ptr<runtime::Strand> make_strand(runtime::Placement) override {
       return std::make_unique<Line>(world_);
     }
     void stop() override {}
 
-   private:
+  private:
     class Line final : public runtime::Strand {
-     public:
+    public:
       explicit Line(OneThreadWorld& world) : world_(world) {}
       void post(std::function<void()> task) override { world_.run(std::move(task)); }
 
-     private:
+    private:
       OneThreadWorld& world_;
     };
     OneThreadWorld& world_;
   };
 
   class Alarms final : public runtime::Timers {
-   public:
+  public:
     explicit Alarms(OneThreadWorld& world) : world_(world) {}
     ~Alarms() override { stop(); }
     std::uint64_t run_at(runtime::TimePoint due, std::function<void()> task) override {
@@ -91,7 +91,7 @@ class OneThreadWorld final {
       for (const auto& [id, due] : mine_) world_.alarms_.erase({due, id});
     }
 
-   private:
+  private:
     OneThreadWorld& world_;
     std::map<std::uint64_t, runtime::TimePoint> mine_;
   };

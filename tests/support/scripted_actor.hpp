@@ -18,7 +18,7 @@ inline constexpr std::chrono::seconds kPatience{30};
 /// The messages of one type that an actor heard, for a test on the same thread or another.
 template <class M>
 class Heard final {
- public:
+public:
   void add(const M& message) {
     const std::lock_guard lock(mutex_);
     messages_.push_back(message);
@@ -40,7 +40,7 @@ class Heard final {
   [[nodiscard]] std::size_t count() const { return all().size(); }
   [[nodiscard]] M last() const { return all().back(); }
 
- private:
+private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<M> messages_;
@@ -61,7 +61,7 @@ template <class M>
 
 /// An actor that does what a test wrote down.
 class ScriptedActor final : public runtime::Actor {
- public:
+public:
   using OnStart = std::function<void(runtime::Context&)>;
   explicit ScriptedActor(runtime::Behavior behavior, OnStart on_start = {})
       : behavior_(std::move(behavior)), on_start_(std::move(on_start)) {}
@@ -71,7 +71,7 @@ class ScriptedActor final : public runtime::Actor {
     if (on_start_) on_start_(context);
   }
 
- private:
+private:
   const runtime::Behavior behavior_;
   const OnStart on_start_;
 };

@@ -14,7 +14,7 @@ namespace troupe::test {
 
 /// A folder of its own for one test, removed with all that is in it.
 class TemporaryFolder final {
- public:
+public:
   TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "troupe_test_XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
@@ -35,7 +35,7 @@ class TemporaryFolder final {
     return path_ / name;
   }
 
- private:
+private:
   std::filesystem::path path_;
 };
 
