@@ -26,8 +26,8 @@ struct StepShare {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns weights, gradient and moments.
-/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, tensors of the wrong
-/// shape. Restart:       rebuilt, then load().
+/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, a wrong shape.
+/// Restart:       rebuilt, then load().
 ///
 /// SM-1  After load() of one checkpoint every layout holds the same parameters and moments, bit for bit.
 /// SM-2  Tied copies at the two ends stay equal: both add lookup part and head part in this order and update alike.

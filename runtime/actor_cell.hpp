@@ -23,8 +23,8 @@ class NodeCore;
 /// exception of an actor is caught.
 ///
 /// Thread-safety: deliver(), ask_to_stop(), abandon() and snapshot() from any thread; the rest in the actor's own turn.
-/// Ownership:     owns the actor (until its end), its mailbox and its strand; shared with the tasks that are posted for
-/// it. Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
+/// Ownership:     owns the actor (until its end), its mailbox and its strand; shared with the tasks posted for it.
+/// Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
 /// Restart:       a new incarnation is a new cell.
 ///
 /// CE-1  At most one turn of an actor runs at a time.
