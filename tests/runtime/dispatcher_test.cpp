@@ -82,13 +82,17 @@ TEST(Dispatcher, AStrandThatAlwaysHasWorkLeavesTurnsToOthers) {
 }
 
 TEST(Dispatcher, StopEndsAlthoughATaskPostsItselfForEver) {
+  struct Loop {
+    std::unique_ptr<Strand> strand;
+    void post_again() {
+      strand->post([this] { post_again(); });
+    }
+  };
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
-  for (const Placement placement : {Placement::shared, Placement::pinned}) {
-    const std::shared_ptr<Strand> strand = dispatcher->make_strand(placement);
-    const auto again = std::make_shared<std::function<void()>>();
-    *again = [strand = strand.get(), self = again.get()] { strand->post(*self); };
-    strand->post([strand, again] { (*again)(); });
-  }
+  Loop shared{dispatcher->make_strand(Placement::shared)};
+  Loop pinned{dispatcher->make_strand(Placement::pinned)};
+  shared.post_again();
+  pinned.post_again();
   dispatcher->stop();
   dispatcher->stop();
 }
