@@ -1,5 +1,6 @@
 #include "actors/device_check.hpp"
 
+#include "actors/job_plan.hpp"
 #include "gpt2/schedule.hpp"
 #include "gpt2/stage_plan.hpp"
 
@@ -9,6 +10,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 namespace troupe::actors {
 namespace {
@@ -17,7 +19,7 @@ constexpr double kGigabyte = 1e9;
 
 std::string gigabytes(double bytes) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.3f GB", bytes / kGigabyte);
+  std::snprintf(text.data(), text.size(), "%.4g GB", bytes / kGigabyte);
   return text.data();
 }
 
@@ -36,44 +38,75 @@ int in_flight(const JobConfig& job, int stage) {
                                                      {0, job.micro_batches_per_replica()}));
 }
 
+/// The layout puts stages into processes of their own, and on a CPU each has its memory to itself; stages, and the
+/// parameter server's copies, share a GPU's.
+struct Demand {
+  double bytes = 0.0;
+  std::string stages;
+};
+
+std::map<std::string, Demand> demands(const JobConfig& job, const std::vector<std::string>& placed) {
+  const std::vector<gpt2::StageSlice> slices = gpt2::plan_stages(job.model, static_cast<int>(job.layout.stages));
+  std::map<std::string, Demand> demands;  // by GPU, or by actor on the CPU
+  const auto add = [&](const std::string& device, std::size_t stage, int in_flight_there, const std::string& whose) {
+    Demand& demand = demands[device == "cpu" ? whose : device];
+    demand.bytes +=
+        static_cast<double>(gpt2::bytes_needed(job.model, slices[stage], job.train.micro_batch, in_flight_there));
+    demand.stages += (demand.stages.empty() ? "" : ", ") + whose;
+  };
+  for (std::uint32_t replica = 0; replica < job.layout.replicas; ++replica) {
+    for (std::uint32_t stage = 0; stage < job.layout.stages; ++stage) {
+      add(placed[replica * job.layout.stages + stage], stage, in_flight(job, static_cast<int>(stage)),
+          stage_name(replica, stage));
+    }
+  }
+  if (job.layout.exchange == Exchange::allreduce) return demands;
+  for (std::uint32_t stage = 0; stage < job.layout.stages; ++stage) {
+    if (placed[stage] != "cpu") add(placed[stage], stage, 0, std::string(kServerName));
+  }
+  return demands;
+}
+
 }  // namespace
 
 int cuda_devices() {
   return at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
 }
 
+void require_device(const std::string& device) {
+  if (device == "cpu") return;
+  const int index = std::stoi(device.substr(device.find(':') + 1));
+  if (index < cuda_devices()) return;
+  const std::string asked = "layout.devices names " + device + " but ";
+  if (!at::detail::getCUDAHooks().hasCUDART()) {
+    throw ConfigError(asked + "this program was built without CUDA; use \"cpu\" or \"auto\", or build the cuda preset");
+  }
+  throw ConfigError(asked + "there are " + std::to_string(cuda_devices()) +
+                    " CUDA devices here; use \"cpu\" or \"auto\"");
+}
+
 std::vector<std::string> place_stages(const JobConfig& job) {
   const std::vector<std::string> devices = devices_of(job.layout);
+  const auto count = static_cast<std::uint32_t>(devices.size());
+  const std::uint32_t stages = job.layout.stages;
+  const std::uint32_t replicas_a_round = count / std::gcd(count, stages);
   std::vector<std::string> placed;
-  for (std::uint32_t stage = 0; stage < job.layout.stages; ++stage) placed.push_back(devices[stage % devices.size()]);
+  for (std::uint32_t replica = 0; replica < job.layout.replicas; ++replica) {
+    const std::uint32_t first = replica * stages + replica / replicas_a_round;
+    for (std::uint32_t stage = 0; stage < stages; ++stage) placed.push_back(devices[(first + stage) % count]);
+  }
   return placed;
 }
 
 void check_devices(const JobConfig& job) {
   const std::vector<std::string> placed = place_stages(job);
-  for (const std::string& device : placed) {
-    if (device == "cpu") continue;
-    const int index = std::stoi(device.substr(device.find(':') + 1));
-    if (index >= cuda_devices()) {
-      throw ConfigError("layout.devices names " + device + " but there are " + std::to_string(cuda_devices()) +
-                        " CUDA devices here; use \"cpu\" or \"auto\"");
-    }
-  }
+  for (const std::string& device : placed) require_device(device);
   if (job.layout.memory_per_device_gb <= 0.0) return;
-  const std::vector<gpt2::StageSlice> slices = gpt2::plan_stages(job.model, static_cast<int>(job.layout.stages));
-  std::map<std::string, double> needed;
-  std::map<std::string, std::string> stages;
-  for (std::size_t stage = 0; stage < slices.size(); ++stage) {
-    // Every stage of a CPU layout is a process with memory of its own; stages on one GPU share it.
-    const std::string where = placed[stage] == "cpu" ? "the device of stage " + std::to_string(stage) : placed[stage];
-    needed[where] += static_cast<double>(
-        gpt2::bytes_needed(job.model, slices[stage], job.train.micro_batch, in_flight(job, static_cast<int>(stage))));
-    stages[where] += " " + std::to_string(stage);
-  }
-  for (const auto& [where, bytes] : needed) {
-    if (bytes <= job.layout.memory_per_device_gb * kGigabyte) continue;
-    throw ConfigError(where + " needs " + gigabytes(bytes) + " for stage" + stages[where] +
-                      ", layout.memory_per_device_gb allows " + gigabytes(job.layout.memory_per_device_gb * kGigabyte) +
+  for (const auto& [where, demand] : demands(job, placed)) {
+    if (demand.bytes <= job.layout.memory_per_device_gb * kGigabyte) continue;
+    const std::string whose = where == demand.stages ? "" : " for " + demand.stages;
+    throw ConfigError(where + " needs " + gigabytes(demand.bytes) + whose + ", layout.memory_per_device_gb allows " +
+                      gigabytes(job.layout.memory_per_device_gb * kGigabyte) +
                       "; use more stages, a smaller train.micro_batch or a smaller model");
   }
 }

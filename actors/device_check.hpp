@@ -7,8 +7,13 @@
 
 namespace troupe::actors {
 
-/// The device of each stage of a replica ("cpu", "cuda:0"): stages take turns on the devices of the layout.
+/// The device of every stage ("cpu", "cuda:0") of every replica, at index replica * stages + stage. Stages take turns
+/// on the devices of the layout, and so do the replicas of one stage: with as many devices as replicas, or more, no two
+/// replicas of a stage share one, which NCCL asks for.
 [[nodiscard]] std::vector<std::string> place_stages(const JobConfig& job);
+
+/// Throws ConfigError when the device ("cpu", "cuda:1") is not there, or not in this build.
+void require_device(const std::string& device);
 
 /// Refuses a layout whose devices are not there, or too small: throws ConfigError that names device, stages, the bytes
 /// they need and layout.memory_per_device_gb.

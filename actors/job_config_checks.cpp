@@ -17,7 +17,7 @@ std::string check_model(const JobConfig& job) {
   if (job.model.positions == gpt2::Positions::sinusoidal && job.model.width % 2 != 0) {
     return says("model.width", job.model.width) + " is odd: sinusoidal positions pair a sine with a cosine";
   }
-  if (job.data.path.empty()) return R"(data.path is missing: name the text file to train on, such as "data/kjv.txt")";
+  if (job.data.path.empty()) return R"(data.path is missing: name the text file to train on, such as "data/bible.txt")";
   return {};
 }
 

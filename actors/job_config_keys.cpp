@@ -173,7 +173,7 @@ std::vector<JobKey> layout_keys() {
       "layout", "threads_per_stage", {1, 1024, Ends::closed}, "threads that compute in one stage",
       [](auto& job) -> auto& { return job.layout.threads_per_stage; }));
   JobKey devices{"layout", "devices", Kind::devices, {}, {}, "", {}, {}};
-  devices.meaning = "where stages run; a list is dealt to the stages in turn";
+  devices.meaning = "where stages run; a list is dealt to stages and replicas in turn";
   devices.get = [](const JobConfig& job) {
     if (job.layout.devices.size() == 1) return JobValue(job.layout.devices.front());
     return JobValue(job.layout.devices);

@@ -147,6 +147,7 @@ void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::u
 
 void ServerActor::save(const SaveShard& message, runtime::Context& context) {
   context.note(runtime::Phase::checkpoint, message.step, 0);
+  faults_.reached(context.self().name, context.self().incarnation, message.step, runtime::Phase::checkpoint);
   std::string reports = "[";
   for (const auto& model : models_) {
     const StageModel::Saved saved = model->save(message.directory);

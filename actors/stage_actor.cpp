@@ -1,6 +1,8 @@
 #include "actors/stage_actor.hpp"
 
+#include "actors/collective/nccl_collective.hpp"
 #include "actors/data_protocol.hpp"
+#include "actors/device_check.hpp"
 #include "actors/server_protocol.hpp"
 #include "actors/stage_model.hpp"
 #include "runtime/job_protocol.hpp"
@@ -31,24 +33,46 @@ ReplicaGroup group_of(const StageRole& role) {
   return group;
 }
 
+/// Where the members of the group are, by replica.
+std::vector<std::string> devices_of(const StageRole& role) {
+  const std::vector<std::string> placed = place_stages(role.job);
+  std::vector<std::string> devices;
+  for (std::uint32_t replica = 0; replica < role.job.layout.replicas; ++replica) {
+    devices.push_back(placed[replica * role.job.layout.stages + role.stage]);
+  }
+  return devices;
+}
+
 }  // namespace
 
 StageActor::StageActor(StageRole role, FaultPlan faults)
     : role_(std::move(role)),
       faults_(std::move(faults)),
       schedule_(schedule_of(role_)),
-      model_(std::make_unique<StageModel>(role_.job, role_.stage)),
-      collective_(make_message_collective(group_of(role_))) {}
+      model_(std::make_unique<StageModel>(role_.job, role_.stage, role_.replica)),
+      collective_(make_collective(group_of(role_), devices_of(role_))) {}
 
 StageActor::~StageActor() = default;
 
 runtime::Behavior StageActor::behavior() {
   using runtime::on;
-  return {on(this, &StageActor::load),       on(this, &StageActor::run),           on(this, &StageActor::inputs),
-          on(this, &StageActor::targets),    on(this, &StageActor::activations),   on(this, &StageActor::gradients),
-          on(this, &StageActor::slice_sums), on(this, &StageActor::slice_total),   on(this, &StageActor::tied_gradient),
-          on(this, &StageActor::commit),     on(this, &StageActor::fresh_weights), on(this, &StageActor::save),
-          on(this, &StageActor::go_on)};
+  return {on(this, &StageActor::load),
+          on(this, &StageActor::run),
+          on(this, &StageActor::inputs),
+          on(this, &StageActor::targets),
+          on(this, &StageActor::activations),
+          on(this, &StageActor::gradients),
+          on(this, &StageActor::slice_sums),
+          on(this, &StageActor::slice_total),
+          on(this, &StageActor::tied_gradient),
+          on(this, &StageActor::commit),
+          on(this, &StageActor::fresh_weights),
+          on(this, &StageActor::save),
+          on(this, &StageActor::go_on),
+          on(this, &StageActor::gather_offer),
+          on(this, &StageActor::communicator_id),
+          on(this, &StageActor::communicator_entered),
+          on(this, &StageActor::poll_collective)};
 }
 
 void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context) {
@@ -134,6 +158,22 @@ void StageActor::slice_sums(const SliceSums& message, runtime::Context& context)
 }
 
 void StageActor::slice_total(const SliceTotal& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::gather_offer(const GatherOffer& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::communicator_id(const CommunicatorId& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::communicator_entered(const CommunicatorEntered& message, runtime::Context& context) {
+  collective_->deliver(message, context);
+}
+
+void StageActor::poll_collective(const PollCollective& message, runtime::Context& context) {
   collective_->deliver(message, context);
 }
 

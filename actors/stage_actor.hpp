@@ -65,6 +65,10 @@ private:
   void gradients(const BackwardGradients& message, runtime::Context& context);
   void slice_sums(const SliceSums& message, runtime::Context& context);
   void slice_total(const SliceTotal& message, runtime::Context& context);
+  void gather_offer(const GatherOffer& message, runtime::Context& context);
+  void communicator_id(const CommunicatorId& message, runtime::Context& context);
+  void communicator_entered(const CommunicatorEntered& message, runtime::Context& context);
+  void poll_collective(const PollCollective& message, runtime::Context& context);
   void tied_gradient(const TiedGradient& message, runtime::Context& context);
   void commit(const Commit& message, runtime::Context& context);
   void fresh_weights(const FreshWeights& message, runtime::Context& context);

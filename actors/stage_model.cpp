@@ -1,6 +1,7 @@
 #include "actors/stage_model.hpp"
 
 #include "actors/device_check.hpp"
+#include "actors/device_copy.hpp"
 #include "gpt2/initial_weights.hpp"
 #include "gpt2/optimizer.hpp"
 #include "gpt2/stage.hpp"
@@ -18,12 +19,10 @@ namespace {
 
 using gpt2::ParameterInfo;
 
-c10::Device device_of(const JobConfig& job, std::uint32_t stage) {
-  const c10::Device device(place_stages(job)[stage]);
-  if (device.is_cuda() && device.index() >= cuda_devices()) {
-    throw std::runtime_error("layout.devices names " + device.str() + " but this build or machine does not have it");
-  }
-  return device;
+c10::Device device_of(const JobConfig& job, std::uint32_t stage, std::uint32_t replica) {
+  const std::string name = place_stages(job)[replica * job.layout.stages + stage];
+  require_device(name);
+  return c10::Device(name);
 }
 
 gpt2::AdamWOptions optimizer_options(const TrainConfig& train) {
@@ -42,13 +41,13 @@ std::span<float> floats(const at::Tensor& flat, const ParameterInfo& info) {
 }  // namespace
 
 struct StageModel::Parts {
-  Parts(const JobConfig& job, std::uint32_t stage)
+  Parts(const JobConfig& job, std::uint32_t stage, std::uint32_t replica)
       : slice(gpt2::plan_stages(job.model, static_cast<int>(job.layout.stages))[stage]),
-        model(job.model, slice, job.train.seed, device_of(job, stage)),
+        model(job.model, slice, job.train.seed, device_of(job, stage, replica)),
         optimizer(model.parameters(), optimizer_options(job.train), model.device()) {}
 
   const gpt2::ParameterTable& table() const { return model.parameters(); }
-  at::Tensor on_device(const TensorBytes& bytes) const { return to_tensor(bytes).to(model.device()); }
+  at::Tensor on_device(const TensorBytes& bytes) const { return to_device(to_tensor(bytes), model.device()); }
 
   /// A tied copy is saved and counted by the first stage only.
   bool is_copy(const ParameterInfo& info) const { return info.name == "wte.weight" && !slice.has_embedding(); }
@@ -61,8 +60,8 @@ struct StageModel::Parts {
   at::Tensor gradient;  // (flat_size), ready for the optimizer
 };
 
-StageModel::StageModel(const JobConfig& job, std::uint32_t stage)
-    : job_(job), parts_(std::make_unique<Parts>(job, stage)) {}
+StageModel::StageModel(const JobConfig& job, std::uint32_t stage, std::uint32_t replica)
+    : job_(job), parts_(std::make_unique<Parts>(job, stage, replica)) {}
 
 StageModel::~StageModel() = default;
 
@@ -143,7 +142,7 @@ void StageModel::set_gradient(const at::Tensor& total) {
     throw std::runtime_error("a gradient of " + std::to_string(total.numel()) + " floats for a stage of " +
                              std::to_string(parts_->table().gradient_size));
   }
-  parts_->total = total.to(parts_->model.device());
+  parts_->total = total.is_cpu() ? to_device(total, parts_->model.device()) : total;
 }
 
 bool StageModel::is_tied_elsewhere() const {

@@ -26,15 +26,16 @@ struct StepShare {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns weights, gradient and moments.
-/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, tensors of the wrong
-///                shape.
+/// Errors:        throws std::runtime_error for a device that is not there, an unfit checkpoint, a wrong shape.
 /// Restart:       rebuilt, then load().
 ///
 /// SM-1  After load() of one checkpoint every layout holds the same parameters and moments, bit for bit.
 /// SM-2  Tied copies at the two ends stay equal: both add lookup part and head part in this order and update alike.
 class StageModel final {
 public:
-  StageModel(const JobConfig& job, std::uint32_t stage);
+  /// On the device that place_stages() gives to that stage of that replica. The parameter server takes replica 0's: on
+  /// another kind of device its updates would round differently from those of the stages.
+  StageModel(const JobConfig& job, std::uint32_t stage, std::uint32_t replica = 0);
   ~StageModel();
 
   /// Weights and moments from a checkpoint folder; initial ones from the seed when it is empty.

@@ -1,5 +1,7 @@
 #include "actors/tensor_bytes.hpp"
 
+#include "actors/device_copy.hpp"
+
 #include <ATen/ATen.h>
 
 #include <memory>
@@ -24,7 +26,7 @@ at::ScalarType scalar_type(TensorBytes::Type type) {
 }  // namespace
 
 TensorBytes to_bytes(const at::Tensor& tensor) {
-  const auto held = std::make_shared<at::Tensor>(tensor.to(at::kCPU).contiguous());
+  const auto held = std::make_shared<at::Tensor>(to_host(tensor.contiguous()));
   TensorBytes bytes;
   if (held->scalar_type() == at::kFloat) {
     bytes.type = TensorBytes::Type::float32;

@@ -4,8 +4,8 @@ target_include_directories(project_options INTERFACE "${PROJECT_SOURCE_DIR}")
 # No fused multiply-add behind our back: the same source must give the same bits in every target.
 target_compile_options(project_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # False alarms of g++ 12 inside std::string and std::map (GCC PR105651, PR105762, PR109561); mended in 13.
-  target_compile_options(project_options INTERFACE -Wno-restrict -Wno-dangling-pointer -Wno-maybe-uninitialized)
+  # False alarms of g++ 12 inside std::string (GCC PR105651, PR105562); mended in 13.
+  target_compile_options(project_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(WERROR)
   target_compile_options(project_options INTERFACE -Werror)
@@ -45,7 +45,7 @@ function(add_module_tests name)
     endforeach()
     add_test(NAME ${name}.${stem} COMMAND ${name}_tests "--gtest_filter=${suite}.*:*/${suite}.*")
     # A file whose suite has another name would run nothing and pass: that is a failure here.
-    set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
+    set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT ${ARG_TIMEOUT} WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
       FAIL_REGULAR_EXPRESSION "Running 0 tests" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\] 1 test, listed below")
   endforeach()
 endfunction()

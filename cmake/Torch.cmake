@@ -19,10 +19,11 @@ add_library(troupe_torch INTERFACE)
 add_library(troupe::torch ALIAS troupe_torch)
 target_include_directories(troupe_torch SYSTEM INTERFACE
   "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
-# Not --as-needed: kernels register themselves when the library is loaded, nothing refers to them by name.
+# Not --as-needed: kernels register themselves when the library is loaded, nothing refers to them by name. One item with
+# its libraries inside: of flags that come twice on a link line CMake keeps one.
 target_link_options(troupe_torch INTERFACE "LINKER:-rpath,${torch_root}/lib")
 target_link_libraries(troupe_torch INTERFACE
-  "-Wl,--push-state,--no-as-needed" "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so" "-Wl,--pop-state"
+  "-Wl,--push-state,--no-as-needed,${torch_root}/lib/libtorch_cpu.so,${torch_root}/lib/libc10.so,--pop-state"
   Threads::Threads)
 
 if(ENABLE_CUDA)
@@ -33,11 +34,12 @@ if(ENABLE_CUDA)
   add_library(troupe_torch_cuda INTERFACE)
   add_library(troupe::torch_cuda ALIAS troupe_torch_cuda)
   target_include_directories(troupe_torch_cuda SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS} ${NCCL_INCLUDE_DIR})
-  # torch's own .so files look for the CUDA libraries under nvidia/; the toolkit's folder serves when they are there.
-  target_link_options(troupe_torch_cuda INTERFACE
+  # torch's own .so files look for the CUDA libraries under nvidia/, then where the program says: in the toolkit. Only the
+  # old kind of run path holds for libraries of libraries. libcuda.so.1 is nobody's need: it is opened when there is a GPU.
+  target_link_options(troupe_torch_cuda INTERFACE "LINKER:--disable-new-dtags"
     "LINKER:-rpath,${CUDAToolkit_LIBRARY_DIR}" "LINKER:-rpath-link,${CUDAToolkit_LIBRARY_DIR}"
     "LINKER:--allow-shlib-undefined")
   target_link_libraries(troupe_torch_cuda INTERFACE troupe::torch
-    "-Wl,--push-state,--no-as-needed" "${torch_root}/lib/libtorch_cuda.so" "${torch_root}/lib/libc10_cuda.so"
-    "-Wl,--pop-state" CUDA::cudart ${NCCL_LIBRARY})
+    "-Wl,--push-state,--no-as-needed,${torch_root}/lib/libtorch_cuda.so,${torch_root}/lib/libc10_cuda.so,--pop-state"
+    CUDA::cudart ${NCCL_LIBRARY})
 endif()

@@ -10,6 +10,7 @@
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
+#include "runtime/watch.hpp"
 #include "scheduler/head_actor.hpp"
 #include "scheduler/node_agent.hpp"
 
@@ -147,6 +148,37 @@ struct Screen {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
 
+/// The one end of a job, whoever is first to know it.
+class Ending final {
+public:
+  void say(const TrainingEnd& end) {
+    if (!said_.test_and_set()) end_.set_value(end);
+  }
+  TrainingEnd wait() { return end_.get_future().get(); }
+
+private:
+  std::promise<TrainingEnd> end_;
+  std::atomic_flag said_ = ATOMIC_FLAG_INIT;
+};
+
+/// Ends the job when an actor of this process fails that nobody can start again: the trainer or the head.
+class JobGuard final : public runtime::Actor {
+public:
+  explicit JobGuard(Ending& ending) : ending_(ending) {}
+  runtime::Behavior behavior() override { return {runtime::on(this, &JobGuard::someone_down)}; }
+  void on_start(runtime::Context& context) override {
+    context.watch({std::string(actors::kTrainerName), kTerm});
+    context.watch({std::string(runtime::kHeadName), kTerm});
+  }
+
+private:
+  void someone_down(const runtime::ActorDown& message, runtime::Context&) {
+    ending_.say({TrainingEnd::Kind::failed, 0, message.actor.name + ": " + message.cause.text});
+  }
+
+  Ending& ending_;  // outlives the node
+};
+
 std::string state_word(TrainingEnd::Kind kind) {
   switch (kind) {
     case TrainingEnd::Kind::finished:
@@ -202,6 +234,8 @@ int run_job(const JobOptions& options) {
   const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
+  runtime::sweep_all_arenas("/dev/shm");  // what runs that were cut off have left
+  Ending ending;
   const runtime::SteadyClock clock;
   scheduler::EventLog events(options.folder.events(), clock);
 
@@ -216,9 +250,12 @@ int run_job(const JobOptions& options) {
   write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
 
   Screen screen(options);
-  std::promise<TrainingEnd> ended;
+  if (options.agent == JobOptions::Agent::remote) {
+    screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
+                       " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
+  }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
-                                          [&ended](const TrainingEnd& end) { ended.set_value(end); }};
+                                          [&ending](const TrainingEnd& end) { ending.say(end); }};
   events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
   spawn_or_throw(
       node, std::string(actors::kTrainerName),
@@ -227,16 +264,19 @@ int run_job(const JobOptions& options) {
           listener));
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
+  spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
 
-  const TrainingEnd end = ended.get_future().get();
+  const TrainingEnd end = ending.wait();
   screen.printer.finish();
   const auto stopped =
       node.request<scheduler::Ack>(runtime::kHeadName, scheduler::EndJob{state_word(end.kind)}, kEndDeadline);
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   node.shutdown(kShutdownDeadline);
   runtime::sweep_arenas("/dev/shm", job);
-  events.record("job_" + state_word(end.kind), {{"step", end.step}, {"reason", end.text}});
+  nlohmann::ordered_json how{{"step", end.step}};
+  if (!end.text.empty()) how["cause"] = end.text;
+  events.record("job_" + state_word(end.kind), how);
   write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
   return tell_end(options, end);
 }

@@ -58,7 +58,7 @@ int run_node(const ParsedCommand& command) {
   agent.slots = static_cast<std::uint32_t>(command.integer("slots", 0, 0, 10'000));
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
   agent.listen = without_port(listen);
-  const auto sweep = [] { runtime::sweep_arenas("/dev/shm", 0); };
+  const auto sweep = [] { runtime::sweep_all_arenas("/dev/shm"); };
   const auto spawned =
       node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
                  {.incarnation = incarnation});

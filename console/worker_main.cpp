@@ -64,7 +64,9 @@ int run_worker(const ParsedCommand&) {
   runtime::Node node(options, runtime::make_threaded_parts(1, transport_of(input)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
+  // Both are known by name before anything is sent; the other actors follow by the head's updates.
   node.announce({{std::string(runtime::kHeadName), input.term}, input.head_endpoint});
+  node.announce({{std::string(actors::kTrainerName), input.term}, input.head_endpoint});
 
   runtime::SpawnOptions spawn;
   spawn.incarnation = input.actor.incarnation;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -92,6 +93,7 @@ void ActorCell::turn() {
   if (!envelope) return;  // drained when the actor ended
   {
     const std::lock_guard lock(mutex_);
+    ++snapshot_.handled;
     snapshot_.last_message = envelope->message;
     snapshot_.busy_since_ns = monotonic_ns();
   }
@@ -109,7 +111,6 @@ void ActorCell::turn() {
   envelope.reset();  // gives credit back before anything else happens
   {
     const std::lock_guard lock(mutex_);
-    ++snapshot_.handled;
     snapshot_.busy_since_ns = 0;
   }
   publish();
@@ -165,7 +166,29 @@ void ActorCell::finish() {
 }
 
 void ActorCell::fail(const Failure& cause) {
-  end(ActorStatus::failed, cause);
+  end(ActorStatus::failed, cause.shortened());
+}
+
+void ActorCell::abandon(const Failure& why) {
+  answer_waiting(mailbox_.close(), why.within(parts_.id.describe() + " is abandoned"));
+}
+
+void ActorCell::answer_waiting(const std::vector<Envelope>& waiting, const Failure& why) {
+  for (const Envelope& envelope : waiting) {
+    if (envelope.header.kind == EnvelopeKind::request) core_.answer_failure(envelope, why);
+  }
+}
+
+void ActorCell::remember_deferred(const ReplyTo& asker) {
+  deferred_.push_back(asker);
+  if (deferred_.size() > parts_.mailbox_capacity) deferred_.pop_front();
+}
+
+void ActorCell::forget_deferred(const ReplyTo& asker) {
+  const auto found = std::find_if(deferred_.begin(), deferred_.end(), [&asker](const ReplyTo& row) {
+    return row.correlation == asker.correlation && row.endpoint == asker.endpoint;
+  });
+  if (found != deferred_.end()) deferred_.erase(found);
 }
 
 void ActorCell::end(ActorStatus status, const Failure& cause) {
@@ -177,12 +200,14 @@ void ActorCell::end(ActorStatus status, const Failure& cause) {
     if (status == ActorStatus::failed) snapshot_.failure = cause.text;
     listeners.swap(on_stopped_);
   }
-  for (const Envelope& waiting : mailbox_.close()) {
-    if (waiting.header.kind == EnvelopeKind::request) {
-      core_.answer_failure(waiting, cause.within(parts_.id.describe() + " is down"));
-    }
+  const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
+  answer_waiting(mailbox_.close(), seen_outside);
+  for (const ReplyTo& asker : std::exchange(deferred_, {})) {
+    (void)core_.answer(asker, NodeCore::failure_envelope(seen_outside));  // an asker that is gone needs no answer
   }
   continuations_.clear();
+  behavior_ = {};
+  parts_.actor.reset();
   publish();
   core_.cell_ended(*this, cause);
   for (const std::function<void()>& listener : listeners) listener();

@@ -7,12 +7,12 @@
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
 
-#include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 namespace troupe::runtime {
 
@@ -22,14 +22,15 @@ class NodeCore;
 /// A running actor: mailbox, behavior, status. Gives the actor one turn at a time, and is the one place where an
 /// exception of an actor is caught.
 ///
-/// Thread-safety: deliver(), ask_to_stop() and snapshot() from any thread; the rest in the actor's own turn.
-/// Ownership:     owns the actor, its mailbox and its strand; shared with the tasks that are posted for it.
+/// Thread-safety: deliver(), ask_to_stop(), abandon() and snapshot() from any thread; the rest in the actor's own turn.
+/// Ownership:     owns the actor (until its end), its mailbox and its strand; shared with the tasks posted for it.
 /// Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
 /// Restart:       a new incarnation is a new cell.
 ///
 /// CE-1  At most one turn of an actor runs at a time.
 /// CE-2  After a throw the actor gets no further turn, and every request waiting for it is answered with the cause.
 /// CE-3  A request whose handler returned without answering or deferring is answered with a Failure.
+/// CE-4  The actor is destroyed in its own turn, before anybody hears of its end.
 class ActorCell final : public std::enable_shared_from_this<ActorCell> {
 public:
   using Started = std::function<void(Result<Done>)>;
@@ -51,6 +52,9 @@ public:
   /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it
   /// is over already.
   void ask_to_stop(std::function<void()> stopped);
+  /// @threadsafe  Nothing that waits in the mailbox will be handled; requests among it fail with `why`. For an actor
+  /// that does not come to its end in time.
+  void abandon(const Failure& why);
   /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
   /// @threadsafe
@@ -64,6 +68,9 @@ private:
 
   void turn();
   void handle(const Envelope& envelope);
+  void remember_deferred(const ReplyTo& asker);
+  void forget_deferred(const ReplyTo& asker);
+  void answer_waiting(const std::vector<Envelope>& waiting, const Failure& why);
   void handle_answer(const Envelope& envelope, Context& context);
   void finish();
   void fail(const Failure& cause);
@@ -74,12 +81,14 @@ private:
 
   Node& node_;      // outlives the cell
   NodeCore& core_;  // outlives the cell
-  const Parts parts_;
+  Parts parts_;     // constant after construction, except that the actor goes when it has ended
   Mailbox mailbox_;
 
   // The actor's turn only.
   Behavior behavior_;
   std::unordered_map<std::uint64_t, Continuation> continuations_;
+  std::deque<ReplyTo>
+      deferred_;  // requests to be answered later; the oldest is forgotten beyond the mailbox's capacity
   enum class Answer { owed, given } answer_ = Answer::given;
   enum class Wish { live, stop } wish_ = Wish::live;
 

@@ -37,7 +37,9 @@ void Context::reply_envelope(Envelope envelope) {
 void Context::answer_envelope(const ReplyTo& asker, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
   envelope.header.sender_incarnation = self().incarnation;
+  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
   envelope.sender_name = self().name;
+  cell_.forget_deferred(asker);
   (void)node_.core_->answer(asker, std::move(envelope));
 }
 
@@ -52,7 +54,9 @@ void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
 ReplyTo Context::defer_reply() {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return {};
   cell_.answer_ = ActorCell::Answer::given;
-  return NodeCore::asker_of(*current_);
+  ReplyTo asker = NodeCore::asker_of(*current_);
+  cell_.remember_deferred(asker);
+  return asker;
 }
 
 void Context::request_envelope(const ActorId& to, Envelope envelope, Duration deadline,
@@ -77,6 +81,7 @@ void Context::request_envelope(const ActorId& to, Envelope envelope, Duration de
 void Context::send_later(Duration delay, Envelope envelope) {
   envelope.header.sender = name_hash(self().name);
   envelope.header.sender_incarnation = self().incarnation;
+  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
   envelope.sender_name = self().name;
   const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
   const auto held = std::make_shared<Envelope>(std::move(envelope));  // std::function wants to be copyable

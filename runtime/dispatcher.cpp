@@ -15,13 +15,21 @@ using Task = std::function<void()>;
 /// Tasks for some threads; run() serves until stop(), and stop() lets what was posted run first.
 class TaskQueue {
 public:
-  void post(Task task) {
+  enum class From { outside, running_task };  ///< a running task may go on with what it began, also after stop()
+
+  /// False, and nothing posted, when it was stopped.
+  bool post(Task task, From from = From::outside) {
     {
       const std::lock_guard lock(mutex_);
-      if (stopped_) return;
+      if (stopped_ && from == From::outside) return false;
       tasks_.push_back(std::move(task));
     }
     ready_.notify_one();
+    return true;
+  }
+  [[nodiscard]] bool is_stopped() const {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
   }
   void run() {
     while (true) {
@@ -45,7 +53,7 @@ public:
   }
 
 private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Task> tasks_;  // guarded by mutex_
   bool stopped_ = false;    // guarded by mutex_
@@ -70,11 +78,12 @@ public:
   void post(Task task) override {
     {
       const std::lock_guard lock(state_->mutex);
+      if (state_->workers->is_stopped()) return;
       state_->tasks.push_back(std::move(task));
       if (state_->scheduled) return;
       state_->scheduled = true;
     }
-    schedule(state_);
+    state_->workers->post([state = state_] { run_one(state); });
   }
 
 private:
@@ -85,9 +94,6 @@ private:
     bool scheduled = false;
   };
 
-  static void schedule(const std::shared_ptr<State>& state) {
-    state->workers->post([state] { run_one(state); });
-  }
   static void run_one(const std::shared_ptr<State>& state) {
     Task task;
     {
@@ -103,7 +109,8 @@ private:
         return;
       }
     }
-    schedule(state);  // to the back: other strands get their turn
+    // To the back: other strands get their turn.
+    state->workers->post([state] { run_one(state); }, TaskQueue::From::running_task);
   }
 
   const std::shared_ptr<State> state_;  // shared with the queued task

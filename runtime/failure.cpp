@@ -20,6 +20,10 @@ Failure Failure::within(std::string_view context) const {
   return {kind, std::string(context) + ": " + text};
 }
 
+Failure Failure::shortened() const {
+  return {kind, text.substr(0, kMaxFailureText)};
+}
+
 std::string Failure::describe() const {
   return std::string(to_string(kind)) + ": " + text;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@ enum class FailureKind : unsigned char {
 
 [[nodiscard]] std::string_view to_string(FailureKind kind);
 
+/// Longest text that travels: a failure must always fit into a message's body.
+inline constexpr std::size_t kMaxFailureText = 8 * 1024;
+
 /// A failure as a value: a kind that says what to do, a text that says what happened.
 ///
 /// Thread-safety: a plain value.
@@ -27,6 +31,8 @@ struct Failure {
 
   /// The same failure seen one level up: "context: text".
   [[nodiscard]] Failure within(std::string_view context) const;
+  /// The same failure with at most kMaxFailureText bytes of text.
+  [[nodiscard]] Failure shortened() const;
   /// "kind: text", for logs.
   [[nodiscard]] std::string describe() const;
 

@@ -14,7 +14,7 @@ enum class PushResult { queued, full, closed };
 
 /// Envelopes waiting for one actor, oldest first.
 ///
-/// Thread-safety: push() and size() from any thread; the rest from the owner's turn only.
+/// Thread-safety: push(), size() and close() from any thread; pop() from the owner's turn only.
 /// Ownership:     owns an envelope from push() until pop() hands it out.
 /// Errors:        push() says full or closed; nothing here blocks or throws.
 /// Restart:       emptied; senders of lost requests get a Failure.
@@ -22,7 +22,8 @@ enum class PushResult { queued, full, closed };
 /// MB-1  Two envelopes from one sender are popped in the order they were pushed.
 /// MB-2  After close(), push() fails; close() hands out what was waiting.
 /// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
-///       number is bounded by requests and watches.
+/// number
+///       is bounded by requests and watches.
 class Mailbox final {
 public:
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}
@@ -30,7 +31,7 @@ public:
   /// @threadsafe  Takes the envelope only when it is queued.
   [[nodiscard]] PushResult push(Envelope& envelope);
   [[nodiscard]] std::optional<Envelope> pop();
-  /// What was still waiting.
+  /// @threadsafe  What was still waiting.
   [[nodiscard]] std::vector<Envelope> close();
   /// @threadsafe
   [[nodiscard]] std::size_t size() const;

@@ -89,6 +89,7 @@ Result<Done> Node::send_envelope(const ActorId& to, Envelope envelope) {
 
 Result<Envelope> Node::ask_envelope(const ActorId& to, Envelope envelope, Duration deadline) {
   envelope.sender_name = core_->options.name;
+  envelope.header.cause = core_->next_id();
   const auto answered =
       std::make_shared<std::promise<Result<Envelope>>>();  // shared with an answer that comes too late
   std::future<Result<Envelope>> outcome = answered->get_future();

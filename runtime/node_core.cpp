@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <utility>
 
@@ -28,26 +29,28 @@ Result<std::shared_ptr<ActorCell>> NodeCore::make_cell(std::string name, std::un
   if (name.empty() || name.size() > kMaxNameBytes) {
     return Failure{FailureKind::unknown, "an actor's name has 1 to " + std::to_string(kMaxNameBytes) + " letters"};
   }
+  const ActorId id{std::move(name), spawn.incarnation};
   ActorCell::Parts cell_parts;
-  cell_parts.id = {std::move(name), spawn.incarnation};
+  cell_parts.id = id;
   cell_parts.actor = std::move(actor);
   cell_parts.mailbox_capacity = options.mailbox_capacity;
-  if (!options.status_directory.empty()) {
-    Result<std::unique_ptr<StatusPage>> page = StatusPage::open(options.status_directory, cell_parts.id);
-    if (!page) return page.failure();
-    cell_parts.page = std::move(page).value();
-  }
-  cell_parts.strand = parts.dispatcher->make_strand(spawn.placement);
-  const ActorId id = cell_parts.id;
+  // One lock around all of it: a refused name must not touch the status page of the actor that has it.
   const std::lock_guard lock(mutex_);
   if (over_) return Failure{FailureKind::disconnected, "node " + options.name + " is shutting down"};
   const std::uint64_t key = name_hash(id.name);
   if (cells_.contains(key)) {
     return Failure{FailureKind::unknown, "there is already an actor named " + id.name + " on node " + options.name};
   }
-  if (!directory.announce({id, parts.transport->endpoint()})) {
-    return Failure{FailureKind::unknown, "incarnation " + id.describe() + " is older than one already known"};
+  if (directory.is_stale(key, id.incarnation)) {
+    return Failure{FailureKind::unknown, id.describe() + " has been before, or a newer incarnation: pass a higher one"};
   }
+  if (!options.status_directory.empty()) {
+    Result<std::unique_ptr<StatusPage>> page = StatusPage::open(options.status_directory, id);
+    if (!page) return page.failure();
+    cell_parts.page = std::move(page).value();
+  }
+  cell_parts.strand = parts.dispatcher->make_strand(spawn.placement);
+  directory.announce({id, parts.transport->endpoint()});
   auto cell = std::make_shared<ActorCell>(node_, *this, std::move(cell_parts));
   cells_.emplace(key, cell);
   return cell;
@@ -60,6 +63,7 @@ std::shared_ptr<ActorCell> NodeCore::find_cell(std::uint64_t name) const {
 }
 
 void NodeCore::shutdown(Duration deadline) {
+  const auto give_up = std::chrono::steady_clock::now() + deadline;
   std::vector<std::shared_ptr<ActorCell>> cells;
   {
     const std::lock_guard lock(mutex_);
@@ -82,10 +86,12 @@ void NodeCore::shutdown(Duration deadline) {
   }
   {
     std::unique_lock lock(countdown->mutex);
-    countdown->done.wait_for(lock, deadline, [&countdown] { return countdown->left == 0; });
+    countdown->done.wait_until(lock, give_up, [&countdown] { return countdown->left == 0; });
   }
-  pending_.fail_all({FailureKind::disconnected, "node " + options.name + " is shutting down"});
-  parts.transport->stop(deadline);
+  const Failure closing{FailureKind::disconnected, "node " + options.name + " is shutting down"};
+  for (const auto& cell : cells) cell->abandon(closing);
+  pending_.close(closing);
+  parts.transport->stop(std::max(Duration{0}, Duration{give_up - std::chrono::steady_clock::now()}));
   parts.timers->stop();
   parts.dispatcher->stop();
 }
@@ -114,6 +120,30 @@ void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
   }
   pending_.fail_target(name_hash(id.name), id.incarnation, cause.within(id.describe()));
   tell_watchers(id, cause);
+}
+
+Failure NodeCore::cause_of_death(const ActorId& actor) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(dead_.rbegin(), dead_.rend(), [&actor](const Snapshot& dead) {
+      return dead.actor.name == actor.name && (actor.incarnation == 0 || dead.actor.incarnation == actor.incarnation);
+    });
+    if (found != dead_.rend()) {
+      if (found->status == ActorStatus::failed) return {FailureKind::faulted, found->failure};
+      return {FailureKind::disconnected, "stopped"};
+    }
+  }
+  const bool dead = actor.incarnation != 0 && directory.is_stale(name_hash(actor.name), actor.incarnation);
+  if (dead) return {FailureKind::disconnected, actor.describe() + " is dead"};
+  return {FailureKind::unknown, "no actor named " + actor.name};
+}
+
+void NodeCore::count_stale(std::uint64_t receiver) {
+  if (const std::shared_ptr<ActorCell> cell = find_cell(receiver)) return cell->count_stale();
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(dead_.rbegin(), dead_.rend(),
+                                  [receiver](const Snapshot& dead) { return name_hash(dead.actor.name) == receiver; });
+  if (found != dead_.rend()) ++found->stale_rejected;
 }
 
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {

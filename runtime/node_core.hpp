@@ -63,10 +63,18 @@ public:
 
 private:
   Result<Done> deliver_local(ActorCell& cell, Envelope& envelope);
+  Result<Done> deliver_from_outside(Envelope& envelope);
   void receive_watch(const Envelope& envelope);
   void receive_down(const Envelope& envelope);
   [[nodiscard]] bool is_acceptable(const Envelope& envelope);
   void tell_watchers(const ActorId& actor, const Failure& cause);
+  void tell(const Watcher& watcher, const ActorId& actor, const Failure& cause);
+  /// Remembers a watch on an actor of this node, or tells the watcher at once that it is dead.
+  void add_local_watch(const ActorId& target, const Watcher& watcher);
+  /// What is known of an actor that is not here.
+  [[nodiscard]] Failure cause_of_death(const ActorId& actor) const;
+  /// A message for a dead incarnation was refused: counted where the console looks, at the living or the last dead one.
+  void count_stale(std::uint64_t receiver);
 
   Node& node_;
   PendingRequests pending_;

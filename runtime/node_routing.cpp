@@ -36,8 +36,7 @@ Failure no_such_actor(const std::string& name) {
 }  // namespace
 
 Envelope NodeCore::failure_envelope(const Failure& failure) {
-  constexpr std::size_t kLongest = 8 * 1024;  // a failure must always fit into a body
-  Envelope envelope = encode_message(FailureBody{{failure.kind, failure.text.substr(0, kLongest)}});
+  Envelope envelope = encode_message(FailureBody{failure.shortened()});
   envelope.header.kind = EnvelopeKind::failure;
   return envelope;
 }
@@ -78,11 +77,12 @@ Result<Done> NodeCore::route(const ActorId& to, Envelope envelope) {
   envelope.header.term = options.term;
   if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver))
     return deliver_local(*cell, envelope);
-  const std::optional<DirectoryEntry> entry = directory.find(envelope.header.receiver);
-  if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
   if (to.incarnation != 0 && directory.is_stale(envelope.header.receiver, to.incarnation)) {
+    count_stale(envelope.header.receiver);
     return Failure{FailureKind::disconnected, to.describe() + " is dead"};
   }
+  const std::optional<DirectoryEntry> entry = directory.find(envelope.header.receiver);
+  if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
   return parts.transport->send(entry->endpoint, std::move(envelope));
 }
 
@@ -141,62 +141,60 @@ void NodeCore::answer_failure(const Envelope& request, const Failure& why) {
 
 // ---- watching ------------------------------------------------------------------------------------------------------
 
+void NodeCore::add_local_watch(const ActorId& target, const Watcher& watcher) {
+  const std::uint64_t key = name_hash(target.name);
+  const std::shared_ptr<ActorCell> cell = find_cell(key);
+  const bool lives = cell && (target.incarnation == 0 || target.incarnation == cell->id().incarnation);
+  if (!lives) return tell(watcher, target, cause_of_death(target));
+  // The watch is on the living one, also when no incarnation was named: another one's death is no news for it.
+  watches_.add(cell->id(), watcher);
+  if (find_cell(key) != cell) tell_watchers(cell->id(), cause_of_death(cell->id()));  // ended in between
+}
+
 void NodeCore::watch(const ActorId& target, const ActorId& watcher) {
   const std::uint64_t key = name_hash(target.name);
   const Watcher row{name_hash(watcher.name), watcher.incarnation, ""};
-  watches_.add(target, row);
-  if (const std::shared_ptr<ActorCell> cell = find_cell(key)) {
-    if (target.incarnation != 0 && target.incarnation < cell->id().incarnation) {
-      tell_watchers(target, {FailureKind::disconnected, target.describe() + " is dead"});
-    }
-    return;
-  }
   const std::optional<DirectoryEntry> entry = directory.find(key);
-  const bool stale = target.incarnation != 0 && directory.is_stale(key, target.incarnation);
-  if (!entry || stale || entry->endpoint == parts.transport->endpoint()) {
-    return tell_watchers(target, stale ? Failure{FailureKind::disconnected, target.describe() + " is dead"}
-                                       : no_such_actor(target.name));
-  }
-  Envelope envelope = encode_message(WatchBody{target});
+  const bool elsewhere = !find_cell(key) && entry && entry->endpoint != parts.transport->endpoint();
+  if (!elsewhere) return add_local_watch(target, row);
+  const ActorId watched = target.incarnation == 0 ? entry->actor : target;
+  watches_.add(watched, row);
+  // Asked after adding: a death declared in between has found the row, or is found here.
+  if (directory.is_stale(key, watched.incarnation)) return tell_watchers(watched, cause_of_death(watched));
+  Envelope envelope = encode_message(WatchBody{watched});
   envelope.header.kind = EnvelopeKind::watch;
   envelope.header.sender = row.name;
   envelope.header.sender_incarnation = row.incarnation;
-  const Result<Done> sent = route(target, std::move(envelope));
-  if (!sent) tell_watchers(target, sent.failure());
+  const Result<Done> sent = route(watched, std::move(envelope));
+  if (!sent) tell_watchers(watched, sent.failure());
 }
 
 void NodeCore::unwatch(const ActorId& target, const ActorId& watcher) {
   watches_.remove(name_hash(target.name), {name_hash(watcher.name), watcher.incarnation, ""});
 }
 
-void NodeCore::tell_watchers(const ActorId& actor, const Failure& cause) {
-  // A watch on "whoever holds the name" is on the living one: incarnation 0 names no death of its own.
-  const std::uint32_t incarnation = actor.incarnation;
-  for (const Watcher& watcher : watches_.take(name_hash(actor.name), incarnation)) {
-    Envelope envelope = encode_message(ActorDown{actor, cause});
-    envelope.header.kind = EnvelopeKind::down;
-    envelope.header.receiver = watcher.name;
-    envelope.header.receiver_incarnation = watcher.incarnation;
-    if (!watcher.endpoint.empty()) {
-      (void)parts.transport->send(watcher.endpoint, std::move(envelope));  // a watcher that is gone needs no news
-    } else if (const std::shared_ptr<ActorCell> cell = find_cell(watcher.name)) {
-      (void)deliver_local(*cell, envelope);  // as above
-    }
+void NodeCore::tell(const Watcher& watcher, const ActorId& actor, const Failure& cause) {
+  Envelope envelope = encode_message(ActorDown{actor, cause.shortened()});
+  envelope.header.kind = EnvelopeKind::down;
+  envelope.header.receiver = watcher.name;
+  envelope.header.receiver_incarnation = watcher.incarnation;
+  if (!watcher.endpoint.empty()) {
+    (void)parts.transport->send(watcher.endpoint, std::move(envelope));  // a watcher that is gone needs no news
+  } else if (const std::shared_ptr<ActorCell> cell = find_cell(watcher.name)) {
+    (void)deliver_local(*cell, envelope);  // as above
   }
+}
+
+void NodeCore::tell_watchers(const ActorId& actor, const Failure& cause) {
+  for (const Watcher& watcher : watches_.take(name_hash(actor.name), actor.incarnation)) tell(watcher, actor, cause);
 }
 
 void NodeCore::receive_watch(const Envelope& envelope) {
   const Result<WatchBody> body = decode_message<WatchBody>(envelope);
   if (!body) return log_dead_letter(envelope, body.failure());
   const Watcher watcher{envelope.header.sender, envelope.header.sender_incarnation, envelope.from_endpoint};
-  const std::uint64_t key = name_hash(body->target.name);
-  if (envelope.header.kind == EnvelopeKind::unwatch) return watches_.remove(key, watcher);
-  watches_.add(body->target, watcher);
-  const std::shared_ptr<ActorCell> cell = find_cell(key);
-  if (!cell) return tell_watchers(body->target, no_such_actor(body->target.name));
-  if (body->target.incarnation != 0 && body->target.incarnation != cell->id().incarnation) {
-    tell_watchers(body->target, {FailureKind::disconnected, body->target.describe() + " is dead"});
-  }
+  if (envelope.header.kind == EnvelopeKind::unwatch) return watches_.remove(name_hash(body->target.name), watcher);
+  add_local_watch(body->target, watcher);
 }
 
 void NodeCore::receive_down(const Envelope& envelope) {
@@ -216,9 +214,24 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
   const bool from_dead = header.sender != 0 && header.sender_incarnation != 0 &&
                          directory.is_stale(header.sender, header.sender_incarnation);
   if (!from_dead) return true;
-  if (const std::shared_ptr<ActorCell> cell = find_cell(header.receiver)) cell->count_stale();
+  count_stale(header.receiver);
   log_dead_letter(envelope, {FailureKind::disconnected, "from a dead incarnation"});
   return false;
+}
+
+Result<Done> NodeCore::deliver_from_outside(Envelope& envelope) {
+  const Header& header = envelope.header;
+  const std::shared_ptr<ActorCell> cell = find_cell(header.receiver);
+  if (!cell) {
+    const bool dead =
+        header.receiver_incarnation != 0 && directory.is_stale(header.receiver, header.receiver_incarnation);
+    if (dead) count_stale(header.receiver);
+    return dead ? Failure{FailureKind::disconnected, "the receiver of " + envelope.message + " is dead"}
+                : no_such_actor("for " + envelope.message);
+  }
+  Result<Done> delivered = deliver_local(*cell, envelope);
+  if (!delivered && delivered.failure().kind == FailureKind::overloaded) cell->count_dead_letter();
+  return delivered;
 }
 
 void NodeCore::on_envelope(Envelope envelope) {
@@ -226,9 +239,7 @@ void NodeCore::on_envelope(Envelope envelope) {
   switch (envelope.header.kind) {
     case EnvelopeKind::message:
     case EnvelopeKind::request: {
-      const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver);
-      const Result<Done> delivered =
-          cell ? deliver_local(*cell, envelope) : Result<Done>(no_such_actor("for " + envelope.message));
+      const Result<Done> delivered = deliver_from_outside(envelope);
       if (delivered) return;
       log_dead_letter(envelope, delivered.failure());
       if (envelope.header.kind == EnvelopeKind::request) answer_failure(envelope, delivered.failure());

@@ -5,9 +5,15 @@
 namespace troupe::runtime {
 
 std::uint64_t PendingRequests::add(Request request) {
-  const std::lock_guard lock(mutex_);
-  const std::uint64_t correlation = next_++;
-  waiting_.emplace(correlation, std::move(request));
+  std::uint64_t correlation = 0;
+  std::optional<Failure> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    correlation = next_++;
+    closed = closed_;
+    if (!closed) waiting_.emplace(correlation, std::move(request));
+  }
+  if (closed) request.complete(*closed);
   return correlation;
 }
 
@@ -50,7 +56,11 @@ void PendingRequests::fail_endpoint(const std::string& endpoint, const Failure& 
   fail_if([&endpoint](const Request& request) { return request.endpoint == endpoint; }, why);
 }
 
-void PendingRequests::fail_all(const Failure& why) {
+void PendingRequests::close(const Failure& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) closed_ = why;
+  }
   fail_if([](const Request&) { return true; }, why);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,6 +22,7 @@ namespace troupe::runtime {
 /// Restart:       emptied with the node; everything waiting is failed.
 ///
 /// PR-1  Each completion is called exactly once.
+/// PR-2  After close() every request fails at once: none waits for an answer that nobody brings any more.
 class PendingRequests final {
 public:
   using Completion = std::function<void(Result<Envelope>)>;
@@ -39,8 +41,8 @@ public:
   void fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why);
   /// @threadsafe
   void fail_endpoint(const std::string& endpoint, const Failure& why);
-  /// @threadsafe
-  void fail_all(const Failure& why);
+  /// @threadsafe  Fails what waits, and from now on whatever is added.
+  void close(const Failure& why);
 
 private:
   void fail_if(const std::function<bool(const Request&)>& matches, const Failure& why);
@@ -48,6 +50,7 @@ private:
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Request> waiting_;  // guarded by mutex_
   std::uint64_t next_ = 1;                              // guarded by mutex_
+  std::optional<Failure> closed_;                       // guarded by mutex_
 };
 
 }  // namespace troupe::runtime

@@ -7,10 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 namespace troupe::scheduler {
 namespace {
@@ -22,19 +23,58 @@ Failure system_failure(const std::string& what) {
   return {FailureKind::faulted, what + ": " + std::strerror(errno)};
 }
 
+/// A file descriptor, closed at the end of its scope.
+class Descriptor {
+public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { reset(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] int get() const { return number_; }
+  void reset() {
+    if (number_ >= 0) close(number_);
+    number_ = -1;
+  }
+
+private:
+  int number_;
+};
+
+/// What the child needs between fork() and exec().
+struct Birth {
+  const char* program;
+  char* const* arguments;
+  int input;
+  int output;
+  int report;  ///< closed by a successful exec(); else errno is written to it
+  pid_t parent;
+};
+
+/// Where the parent has no standard input or output, `from` may be `to` already, and must only survive exec().
+void attach(int from, int to) {
+  if (from == to) {
+    fcntl(to, F_SETFD, 0);
+  } else {
+    dup2(from, to);
+  }
+}
+
 /// Only async-signal-safe calls: other threads may hold any lock at the moment of fork().
-[[noreturn]] void become(const char* program, char* const* arguments, int input, int output, pid_t parent) {
+[[noreturn]] void become(const Birth& birth) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);  // the parent died before the signal was armed
-  dup2(input, STDIN_FILENO);
-  dup2(output, STDOUT_FILENO);
-  dup2(output, STDERR_FILENO);
+  if (getppid() != birth.parent) _exit(127);  // the parent died before the signal was armed
+  attach(birth.input, STDIN_FILENO);
+  attach(birth.output, STDOUT_FILENO);
+  attach(birth.output, STDERR_FILENO);
   // An own session: Ctrl-C at the terminal reaches the head alone, which ends the job in good order.
   setsid();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  execv(program, arguments);
+  execv(birth.program, birth.arguments);
+  const int error = errno;
+  (void)!write(birth.report, &error, sizeof error);  // a parent that is gone needs no reason
   _exit(127);
 }
 
@@ -53,6 +93,16 @@ int text_descriptor(const std::string& text) {
   }
   lseek(descriptor, 0, SEEK_SET);
   return descriptor;
+}
+
+/// 0 once the child has become the program, else the errno of its exec().
+int wait_for_exec(int report) {
+  int error = 0;
+  ssize_t count = 0;
+  do {
+    count = read(report, &error, sizeof error);
+  } while (count < 0 && errno == EINTR);
+  return count == static_cast<ssize_t>(sizeof error) ? error : 0;
 }
 
 long read_oom_counter(const std::string& path, const std::string& key) {
@@ -75,22 +125,23 @@ runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec) {
   for (std::string& argument : copies) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
 
-  const int input = text_descriptor(spec.input);
-  if (input < 0) return system_failure("cannot make the input of " + program);
-  const int output = open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (output < 0) {
-    const Failure failure = system_failure("cannot open log " + spec.log.string());
-    close(input);
-    return failure;
-  }
-  const pid_t parent = getpid();
+  const Descriptor input(text_descriptor(spec.input));
+  if (input.get() < 0) return system_failure("cannot make the input of " + program);
+  const Descriptor output(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (output.get() < 0) return system_failure("cannot open log " + spec.log.string());
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return system_failure("cannot watch the start of " + program);
+  const Descriptor reading(ends[0]);
+  Descriptor writing(ends[1]);
+
+  const Birth birth{program.c_str(), arguments.data(), input.get(), output.get(), writing.get(), getpid()};
   const pid_t pid = fork();
-  if (pid == 0) become(program.c_str(), arguments.data(), input, output, parent);
-  const int fork_error = errno;
-  close(input);
-  close(output);
-  if (pid < 0) {
-    errno = fork_error;
+  if (pid == 0) become(birth);
+  if (pid < 0) return system_failure("cannot start " + program);
+  writing.reset();
+  if (const int error = wait_for_exec(reading.get()); error != 0) {
+    waitpid(pid, nullptr, 0);
+    errno = error;
     return system_failure("cannot start " + program);
   }
   const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));

@@ -25,7 +25,8 @@ struct ProcessHandle {
   int descriptor = -1;  ///< pidfd, close-on-exec
 };
 
-/// Starts a process that is killed when the starting thread's process dies (PR_SET_PDEATHSIG).
+/// Starts a process that is killed when the starting thread ends (PR_SET_PDEATHSIG). Returns when it has become the
+/// program: one that is not there or cannot be executed is a Failure, not a process that ends.
 [[nodiscard]] runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec);
 
 /// Reaps an ended process and says why it ended: "exited with status 3", "killed by signal 9 (SIGKILL)",

@@ -22,6 +22,8 @@ constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
 constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
 // Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
+// A directory update is a few map writes; five seconds are a process that does not run.
+constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
 
 double seconds(runtime::Duration duration) {
@@ -55,8 +57,12 @@ ActorRecord* HeadActor::find(const runtime::ActorId& actor) {
 
 void HeadActor::register_node(const RegisterNode& message, runtime::Context& context) {
   const auto known = nodes_.find(message.node);
-  if (known != nodes_.end() && known->second.agent.actor != message.agent.actor) {
-    lose_node(message.node, {FailureKind::disconnected, "node " + message.node + " was started again"}, context);
+  if (known != nodes_.end()) {
+    // An agent registers when it holds nothing: whatever was placed there is gone.
+    const runtime::ActorId before = known->second.agent.actor;
+    const Failure again{FailureKind::disconnected, "node " + message.node + " joined again"};
+    lose_node(message.node, again, context);
+    if (before != message.agent.actor) context.node().declare_down(before, again);
   }
   nodes_[message.node] = NodeRow{message.agent, message.slots};
   context.node().announce(message.agent);
@@ -69,7 +75,8 @@ void HeadActor::register_node(const RegisterNode& message, runtime::Context& con
 }
 
 void HeadActor::heartbeat(const NodeHeartbeat& message, runtime::Context& context) {
-  if (nodes_.contains(message.node)) detector_.heard_from(message.node, context.now());
+  if (nodes_.contains(message.node)) return detector_.heard_from(message.node, context.now());
+  (void)context.send(agent_name(message.node), JoinAgain{});  // it is said again at the next beat
 }
 
 std::vector<NodeCapacity> HeadActor::capacities() const {
@@ -132,23 +139,40 @@ void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& conte
     if (each.state() == ActorState::up) update.alive.push_back({each.id(), each.endpoint()});
   }
   context.reply(Ack{});
+  change_ = Change::untold;
   tell_members(update, context);
-  tell_driver_if_whole(context);
 }
 
 void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& context) {
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) continue;
-    (void)context.send(members_.at(record.id().name).actor, update);  // a dead member's news come from its agent
+    ++unconfirmed_;
+    context.request<Ack>(members_.at(record.id().name).actor, update, kMemberDeadline,
+                         [this, actor = record.id()](runtime::Result<Ack> answer, runtime::Context& turn) {
+                           member_told(actor, answer, turn);
+                         });
   }
 }
 
+void HeadActor::member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer,
+                            runtime::Context& context) {
+  --unconfirmed_;
+  const ActorRecord* record = find(actor);
+  const bool deaf =
+      !answer && record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
+  // A process that does not learn who lives where would work with ghosts: it is started again.
+  if (deaf) (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
+  tell_driver_if_whole(context);
+}
+
 void HeadActor::tell_driver_if_whole(runtime::Context& context) {
+  if (change_ == Change::told || unconfirmed_ > 0 || job_ != Job::running) return;
   AllUp all;
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up) return;
     all.actors.push_back(record.id());
   }
+  change_ = Change::told;
   (void)context.send(spec_.driver, all);  // the driver is in this process
 }
 
@@ -199,7 +223,7 @@ void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, 
   for (const ActorRecord& record : records_) {
     if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
   }
-  events_.record("job_failed",
+  events_.record("actor_given_up",
                  {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
   (void)context.send(spec_.driver, JobFailed{report});
 }
@@ -211,11 +235,11 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   events_.record("node_lost", {{"node", node}, {"cause", cause.text}});
   nodes_.erase(row);
   detector_.forget(node);
-  context.node().declare_down(agent, cause);
   for (ActorRecord& record : records_) {
     const bool there = record.node() == node;
-    if (there && (record.state() == ActorState::starting || record.state() == ActorState::up))
-      lost(record, cause, context);
+    if (!there || (record.state() != ActorState::starting && record.state() != ActorState::up)) continue;
+    lost(record, cause, context);
+    (void)context.send(agent, KillProcess{record.id()});  // in case the node is only slow to hear
   }
 }
 

@@ -41,12 +41,15 @@ struct HeadTick {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns the records; borrows the event log.
-/// Errors:        a node that cannot start an actor counts as a failure of that actor.
+/// Errors:        a node that cannot start an actor counts as a failure of that actor; a node that was given up as lost
+/// and
+///                beats again is told to end what it runs and to register anew.
 /// Restart:       its records are lost; a new head is a new job from the newest checkpoint.
 ///
 /// HD-1  Incarnations are minted here alone and never reused.
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
-/// HD-3  The driver hears AllUp after every change, and only when every actor is up.
+/// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
+///       others live: what an actor then sends finds its way.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);
@@ -79,6 +82,7 @@ private:
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);
   void tell_members(const DirectoryUpdate& update, runtime::Context& context);
+  void member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer, runtime::Context& context);
   void tell_driver_if_whole(runtime::Context& context);
   [[nodiscard]] std::vector<NodeCapacity> capacities() const;
   [[nodiscard]] ActorRecord* find(const runtime::ActorId& actor);
@@ -87,8 +91,10 @@ private:
   EventLog& events_;
   std::map<std::string, NodeRow> nodes_;
   std::vector<ActorRecord> records_;
-  std::map<std::string, Pending> pending_;                  // by actor name
-  std::map<std::string, runtime::DirectoryEntry> members_;  // by actor name
+  std::map<std::string, Pending> pending_;                    // by actor name
+  std::map<std::string, runtime::DirectoryEntry> members_;    // by actor name
+  std::size_t unconfirmed_ = 0;                               // directory updates not yet answered
+  enum class Change { told, untold } change_ = Change::told;  // whether the driver heard AllUp since the last start
   FailureDetector detector_;
   runtime::TimePoint last_tick_{};
   enum class Job { running, failed, ending } job_ = Job::running;

@@ -21,9 +21,12 @@ void MemberActor::on_start(runtime::Context& context) {
 void MemberActor::update(const DirectoryUpdate& message, runtime::Context& context) {
   for (const DirectoryUpdate::Death& death : message.dead) context.node().declare_down(death.actor, death.cause);
   for (const runtime::DirectoryEntry& entry : message.alive) context.node().announce(entry);
+  context.reply(Ack{});
 }
 
 void MemberActor::someone_down(const runtime::ActorDown& message, runtime::Context&) {
+  if (business_ == Business::over) return;
+  business_ = Business::over;
   on_end_(message.cause.within(message.actor.name));
 }
 

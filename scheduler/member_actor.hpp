@@ -34,6 +34,7 @@ private:
 
   const runtime::ActorId own_actor_;
   const OnEnd on_end_;
+  enum class Business { going_on, over } business_ = Business::going_on;
 };
 
 }  // namespace troupe::scheduler

@@ -46,7 +46,8 @@ NodeAgent::NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep)
 runtime::Behavior NodeAgent::behavior() {
   using runtime::on;
   return {on(this, &NodeAgent::spawn),         on(this, &NodeAgent::kill_process), on(this, &NodeAgent::stop_all),
-          on(this, &NodeAgent::process_ended), on(this, &NodeAgent::tick),         on(this, &NodeAgent::someone_down)};
+          on(this, &NodeAgent::process_ended), on(this, &NodeAgent::tick),         on(this, &NodeAgent::someone_down),
+          on(this, &NodeAgent::join_again)};
 }
 
 void NodeAgent::on_start(runtime::Context& context) {
@@ -60,23 +61,25 @@ void NodeAgent::on_stop(runtime::Context&) {
 void NodeAgent::register_with_head(runtime::Context& context) {
   link_ = Link::asked;
   const RegisterNode registration{options_.node, {context.self(), context.node().endpoint()}, options_.slots};
-  context.request<Registered>({std::string(kHeadName), 0}, registration, kRegisterDeadline,
-                              [this](runtime::Result<Registered> answer, runtime::Context& turn) {
-                                if (!answer) {
-                                  link_ = Link::searching;
-                                  spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
-                                  return;
-                                }
-                                link_ = Link::joined;
-                                beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
-                                turn.watch({std::string(kHeadName), 0});
-                                spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
-                              });
+  context.request<Registered>(
+      {std::string(kHeadName), 0}, registration, kRegisterDeadline,
+      [this](runtime::Result<Registered> answer, runtime::Context& turn) {
+        if (!answer) {
+          spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
+          leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
+          return;
+        }
+        link_ = Link::joined;
+        beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
+        turn.watch({std::string(kHeadName), 0});
+        spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
+      });
 }
 
 void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
   const runtime::TimePoint now = context.now();
-  if (link_ == Link::searching && stops_.empty() && now - last_beat_ >= std::chrono::milliseconds(300)) {
+  const bool idle = running_.empty() && stops_.empty();
+  if (link_ == Link::searching && idle && now - last_beat_ >= std::chrono::milliseconds(300)) {
     last_beat_ = now;
     register_with_head(context);
   }
@@ -93,6 +96,11 @@ void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
 }
 
 void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
+  if (link_ == Link::searching) {
+    context.reply_failure(
+        {FailureKind::disconnected, "node " + options_.node + " has left the head and will join again"});
+    return;
+  }
   const std::filesystem::path run_directory = message.run_directory;
   ProcessSpec spec;
   spec.program = options_.program;
@@ -121,8 +129,10 @@ void NodeAgent::signal_all(int signal_number) {
 
 void NodeAgent::stop_all(const StopAll&, runtime::Context& context) {
   stops_.push_back(context.defer_reply());
-  signal_all(SIGTERM);
-  kill_at_ = context.now() + options_.grace;
+  if (!running_.empty()) {
+    signal_all(SIGTERM);
+    kill_at_ = context.now() + options_.grace;
+  }
   answer_stops(context);
 }
 
@@ -130,7 +140,6 @@ void NodeAgent::answer_stops(runtime::Context& context) {
   if (!running_.empty() || stops_.empty()) return;
   for (const runtime::ReplyTo& stop : stops_) context.reply_to(stop, Ack{});
   stops_.clear();
-  kill_at_.reset();
 }
 
 void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& context) {
@@ -138,6 +147,7 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   if (found == running_.end()) return;
   const Running ended = found->second;
   running_.erase(found);
+  if (running_.empty()) kill_at_.reset();  // or the processes of a later job would be killed with these
   sweep_();
   Failure cause = message.cause;
   const std::string words = last_words(ended.run_directory, ended.actor);
@@ -149,7 +159,18 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
 void NodeAgent::someone_down(const runtime::ActorDown& message, runtime::Context& context) {
   if (message.actor.name != kHeadName) return;
   spdlog::warn("event=head_lost cause=\"{}\" running={}", message.cause.describe(), running_.size());
+  leave_head(context);
+}
+
+void NodeAgent::join_again(const JoinAgain&, runtime::Context& context) {
+  if (link_ != Link::joined) return;  // on the way already
+  spdlog::warn("event=given_up_by_head node={} running={}", options_.node, running_.size());
+  leave_head(context);
+}
+
+void NodeAgent::leave_head(runtime::Context& context) {
   link_ = Link::searching;
+  if (running_.empty()) return;
   signal_all(SIGTERM);
   kill_at_ = context.now() + options_.grace;
 }

@@ -50,13 +50,15 @@ struct AgentTick {
 ///
 /// Thread-safety: single owner thread; the process watch reports by message.
 /// Ownership:     owns the processes it started; they die with this process.
-/// Errors:        a process that cannot be started is a failed reply; a lost head ends all processes, then the agent
-///                registers again when a head is back.
+/// Errors:        a process that cannot be started is a failed reply; a lost head, or one that gave this node up, ends
+/// all
+///                processes; when the last is gone the agent registers again.
 /// Restart:       a restarted agent holds no processes; the head places them anew.
 ///
 /// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit
 ///       status or signal.
 /// NA-2  Without a head nothing runs on.
+/// NA-3  An agent that registers holds no process.
 class NodeAgent final : public runtime::Actor {
 public:
   /// Removes what a dead process left behind (shared memory, sockets).
@@ -76,12 +78,14 @@ private:
 
   void spawn(const SpawnActor& message, runtime::Context& context);
   void kill_process(const KillProcess& message, runtime::Context& context);
+  void join_again(const JoinAgain& message, runtime::Context& context);
   void stop_all(const StopAll& message, runtime::Context& context);
   void process_ended(const ProcessEnded& message, runtime::Context& context);
   void tick(const AgentTick& message, runtime::Context& context);
   void someone_down(const runtime::ActorDown& message, runtime::Context& context);
 
   void register_with_head(runtime::Context& context);
+  void leave_head(runtime::Context& context);
   void signal_all(int signal_number);
   void answer_stops(runtime::Context& context);
 

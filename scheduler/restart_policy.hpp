@@ -16,8 +16,8 @@ struct RestartLimits {
   int max_restarts = 10;
   runtime::Duration window = std::chrono::seconds(60);
   std::vector<runtime::Duration> backoff = {std::chrono::milliseconds(0), std::chrono::milliseconds(50),
-                                            std::chrono::milliseconds(200), std::chrono::seconds(1),
-                                            std::chrono::seconds(5)};
+                                            std::chrono::milliseconds(200), std::chrono::milliseconds(500),
+                                            std::chrono::seconds(1)};
 };
 
 struct RestartDecision {

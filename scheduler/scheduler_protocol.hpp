@@ -136,6 +136,14 @@ struct KillProcess {
   }
 };
 
+/// The head gave this node up as lost, and it is alive after all: what it runs has been placed anew. End it, register
+/// again.
+struct JoinAgain {
+  static constexpr std::string_view kName = "agent.join_again";
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
 /// End all processes of this agent: SIGTERM, then SIGKILL after a grace period (request; answered with Ack).
 struct StopAll {
   static constexpr std::string_view kName = "agent.stop_all";
@@ -145,7 +153,7 @@ struct StopAll {
 
 // ---- to every member ----
 
-/// Who lives where, and who died since.
+/// Who lives where, and who died since (request; answered with Ack once the directory says so).
 struct DirectoryUpdate {
   static constexpr std::string_view kName = "member.directory_update";
   struct Death {

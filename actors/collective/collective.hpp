@@ -30,8 +30,9 @@ struct Contribution {
   std::vector<std::shared_ptr<at::Tensor>> sums;  ///< flat (N) each, one a block; shared with messages on their way
 };
 
-/// Sums gradients over the replicas of a stage. Implementations: MessageCollective (actor messages; payloads through
-/// shared memory in a host, over tcp between hosts), NcclCollective (GPUs).
+/// Sums gradients over the replicas of a stage. Implementations: message_collective.cpp (actor messages; payloads
+/// through shared memory in a host, over tcp between hosts) and gather_collective.cpp, which nccl_collective.cpp runs
+/// on GPUs. A message of the other implementation's protocol is ignored.
 ///
 /// Thread-safety: single owner thread (the stage's turn).
 /// Ownership:     owned by its stage actor; `done` must outlive the reduction.
@@ -48,8 +49,12 @@ public:
   virtual ~Collective() = default;
   /// Starts a reduction; `done` runs once, in this call or in a later turn, with the flat sum (N).
   virtual void begin(Contribution contribution, Done done, runtime::Context& context) = 0;
-  virtual void deliver(const SliceSums& part, runtime::Context& context) = 0;
-  virtual void deliver(const SliceTotal& part, runtime::Context& context) = 0;
+  virtual void deliver(const SliceSums&, runtime::Context&) {}
+  virtual void deliver(const SliceTotal&, runtime::Context&) {}
+  virtual void deliver(const GatherOffer&, runtime::Context&) {}
+  virtual void deliver(const CommunicatorId&, runtime::Context&) {}
+  virtual void deliver(const CommunicatorEntered&, runtime::Context&) {}
+  virtual void deliver(const PollCollective&, runtime::Context&) {}
   /// A new epoch began: drop everything older.
   virtual void reset(std::uint32_t epoch) = 0;
 };

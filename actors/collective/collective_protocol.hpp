@@ -3,6 +3,7 @@
 #include "actors/tensor_bytes.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,6 +47,61 @@ struct SliceTotal {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(epoch, step, from, total);
+  }
+};
+
+// ---- before a gather: nobody enters the library's rendezvous until everybody has said that it comes ----------------
+
+/// To every other member: ready to sum `step`, with these blocks of `elements` floats.
+struct GatherOffer {
+  static constexpr std::string_view kName = "collective.gather_offer";
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+  std::uint32_t from = 0;  ///< replica
+  std::uint64_t elements = 0;
+  std::vector<BlockRange> blocks;
+  std::string device;  ///< the sender's GPU, by host and bus address
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, step, from, elements, blocks, device);
+  }
+};
+
+/// From replica 0 to the others, once an epoch and after every offer is there: the name under which they connect.
+struct CommunicatorId {
+  static constexpr std::string_view kName = "collective.communicator_id";
+  std::uint32_t epoch = 0;
+  std::uint32_t from = 0;
+  std::string id;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, from, id);
+  }
+};
+
+/// To every other member: the sender has the id and connects. Who never says it is named when the deadline passes.
+struct CommunicatorEntered {
+  static constexpr std::string_view kName = "collective.communicator_entered";
+  std::uint32_t epoch = 0;
+  std::uint32_t from = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, from);
+  }
+};
+
+/// To oneself, after a delay: see how far the transfer is. Only the newest ticket counts.
+struct PollCollective {
+  static constexpr std::string_view kName = "collective.poll";
+  std::uint32_t epoch = 0;
+  std::uint64_t ticket = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, ticket);
   }
 };
 

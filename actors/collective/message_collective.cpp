@@ -1,4 +1,5 @@
 #include "actors/collective/collective.hpp"
+#include "actors/device_copy.hpp"
 #include "gpt2/gradient_tree.hpp"
 
 #include <ATen/ATen.h>
@@ -37,6 +38,8 @@ class MessageCollective final : public Collective {
 public:
   explicit MessageCollective(ReplicaGroup group) : group_(std::move(group)) {}
 
+  using Collective::deliver;
+
   void begin(Contribution contribution, Done done, runtime::Context& context) override {
     if (group_.members.size() == 1) {
       std::vector<at::Tensor> sums;
@@ -44,6 +47,10 @@ public:
       return done(sum_blocks(contribution.blocks, sums, group_.micro_batches), context);
     }
     own_ = std::move(contribution);
+    // Messages are host memory, and so are the sums over them: stages that share a GPU come here too.
+    for (auto& sum : own_->sums) {
+      if (!sum->is_cpu()) sum = std::make_shared<at::Tensor>(to_host(*sum));
+    }
     done_ = std::move(done);
     total_ = at::empty_like(*own_->sums.front());
     for (std::uint32_t owner = 0; owner < group_.members.size(); ++owner) send_slice(owner, context);

@@ -84,7 +84,7 @@ Check with_found(Check check, std::string found) {
 }
 
 Check judge_data(const std::vector<std::string>& missing) {
-  if (missing.empty()) return {"data files", Verdict::ok, "data/kjv.txt and data/gpt2.tiktoken", ""};
+  if (missing.empty()) return {"data files", Verdict::ok, "data/bible.txt and data/gpt2.tiktoken", ""};
   std::string names;
   for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
   return {"data files", Verdict::warn, "missing: " + names, "run ./setup, or name your own text with data.path"};
@@ -125,7 +125,7 @@ MachineFacts look_at_machine(const std::filesystem::path& working_directory) {
   facts.cuda_devices = cuda_device_nodes();
   facts.libtorch = mapped_library("libtorch_cpu.so");
   std::error_code ignored;
-  for (const char* file : {"data/kjv.txt", "data/gpt2.tiktoken"}) {
+  for (const char* file : {"data/bible.txt", "data/gpt2.tiktoken"}) {
     if (!std::filesystem::exists(working_directory / file, ignored)) facts.missing_data.emplace_back(file);
   }
   return facts;

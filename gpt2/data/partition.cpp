@@ -96,7 +96,11 @@ void check(const PartitionRequest& request, std::uint64_t count) {
   if (request.mode == PartitionMode::balanced && !request.groups.empty()) {
     throw std::runtime_error("--mode balanced cannot keep groups together: use sequential or shuffled");
   }
-  if (request.bound < 0.0 || request.bound > 1.0) throw std::runtime_error("--bound is a fraction from 0 to 1");
+  if (!request.groups.empty() && request.groups.size() != count) {
+    throw std::runtime_error(std::to_string(request.groups.size()) + " groups for " + std::to_string(count) +
+                             " items: every item needs one");
+  }
+  if (!(request.bound >= 0.0 && request.bound <= 1.0)) throw std::runtime_error("--bound is a fraction from 0 to 1");
 }
 
 void measure(const PartitionRequest& request, std::uint64_t count, PartitionResult& result) {
@@ -106,12 +110,14 @@ void measure(const PartitionRequest& request, std::uint64_t count, PartitionResu
     result.largest_size_deviation = std::max(result.largest_size_deviation, deviation);
   }
   if (request.labels.empty()) return;
+  std::vector<std::uint32_t> part_of(count);
+  for (std::uint32_t part = 0; part < request.parts; ++part) {
+    for (const std::uint64_t item : result.parts[part]) part_of[item] = part;
+  }
   for (const auto& [name, items] : by_key(request.labels)) {
     PartitionResult::Label label{name, std::vector<std::uint64_t>(request.parts)};
+    for (const std::uint64_t item : items) ++label.counts[part_of[item]];
     for (std::uint32_t part = 0; part < request.parts; ++part) {
-      label.counts[part] =
-          static_cast<std::uint64_t>(std::count_if(result.parts[part].begin(), result.parts[part].end(),
-                                                   [&](std::uint64_t item) { return request.labels[item] == name; }));
       const double share = static_cast<double>(items.size()) / request.parts;
       const double deviation = std::floor(std::abs(static_cast<double>(label.counts[part]) - share));
       result.largest_label_deviation = std::max(result.largest_label_deviation, static_cast<std::uint64_t>(deviation));

@@ -43,7 +43,7 @@ struct PartitionResult {
 /// PT-3  balanced: each label's count differs by at most one between parts.
 /// PT-4  A pure function of the request.
 /// Throws std::runtime_error with the numbers when it cannot be done: no parts, more parts than items, groups too large
-/// for the bound, labels needed.
+/// for the bound or not one an item, labels needed.
 PartitionResult partition(const PartitionRequest& request);
 
 /// As an aligned table, and as one JSON object (without the item lists).

@@ -46,7 +46,7 @@ std::string partition_json(const PartitionResult& result) {
   for (const PartitionResult::Label& label : result.labels) json["labels"][label.name] = label.counts;
   json["largest_size_deviation"] = result.largest_size_deviation;
   json["largest_label_deviation"] = result.largest_label_deviation;
-  return json.dump();
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace troupe::gpt2

@@ -1,5 +1,6 @@
 #include "gpt2/store/checkpoint.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,7 +56,8 @@ std::string write_index(const fs::path& folder, const CheckpointHead& head) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("model-")) continue;
-    for (const auto& [tensor, where] : SafetensorsFile(entry.path()).entries()) {
+    const SafetensorsFile file(entry.path());
+    for (const auto& [tensor, where] : file.entries()) {
       map[tensor] = name;
       bytes += where.end - where.begin;
     }
@@ -63,6 +65,25 @@ std::string write_index(const fs::path& folder, const CheckpointHead& head) {
   const ordered_json index = {{"metadata", {{"total_size", bytes}}}, {"weight_map", map}};
   const std::string problem = replace_file(folder / "model.safetensors.index.json", index.dump(2) + "\n");
   return problem.empty() ? replace_file(folder / "config.json", hugging_face_config(head.model) + "\n") : problem;
+}
+
+/// Empty when each file is as its record says.
+std::string check_files(const fs::path& folder, const ordered_json& records) {
+  for (const ordered_json& record : records) {
+    const std::string problem = check_file(folder, record);
+    if (!problem.empty()) return "the checkpoint reads back differently from what was written: " + problem;
+  }
+  return "";
+}
+
+/// One step, so that at no instant `to` is missing: a step that is saved again changes places with what was there.
+bool put_in_place(const fs::path& from, const fs::path& to) {
+  if (rename(from.c_str(), to.c_str()) == 0) return true;
+  if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) return false;
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return true;
+  // A file system without exchange (NFS): the old one steps aside first.
+  const fs::path aside = from.string() + ".old";
+  return errno == EINVAL && rename(to.c_str(), aside.c_str()) == 0 && rename(from.c_str(), to.c_str()) == 0;
 }
 
 }  // namespace
@@ -88,29 +109,30 @@ fs::path begin_checkpoint(const fs::path& root, const CheckpointHead& head) {
 
 std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head,
                                std::span<const std::string> reports) {
-  std::string problem = write_index(temporary, head);
-  if (!problem.empty()) return problem;
   ordered_json files = ordered_json::array();
   for (const std::string& report : reports) {
-    for (const ordered_json& record : ordered_json::parse(report)) files.push_back(record);
+    for (const ordered_json& record : ordered_json::parse(report, nullptr, /*allow_exceptions=*/false)) {
+      files.push_back(record);
+    }
   }
+  // Before anything reads them for what they say.
+  std::string problem = check_files(temporary, files);
+  if (problem.empty()) problem = write_index(temporary, head);
+  if (!problem.empty()) return problem;
   files.push_back(file_record(temporary / "model.safetensors.index.json"));
   files.push_back(file_record(temporary / "config.json"));
   problem = replace_file(temporary / kManifestName, render_manifest(head, files));
-  if (!problem.empty()) return problem;
-  problem = verify_checkpoint(temporary);
-  if (!problem.empty()) return "the checkpoint reads back differently from what was written: " + problem;
-  problem = sync_folder(temporary);
+  if (problem.empty()) problem = read_manifest(temporary).problem;
+  if (problem.empty()) problem = sync_folder(temporary);
   if (!problem.empty()) return problem;
   const fs::path root = temporary.parent_path();
   const fs::path final_folder = root / ("step-" + std::to_string(head.step));
-  std::error_code ignored;
-  // A repeated step: the same bits are there already, or a damaged folder that is in the way.
-  if (fs::exists(final_folder)) fs::remove_all(final_folder, ignored);
-  if (rename(temporary.c_str(), final_folder.c_str()) != 0) {
+  if (!put_in_place(temporary, final_folder)) {
     return "cannot rename " + temporary.string() + ": " + std::strerror(errno);
   }
   problem = sync_folder(root);
+  std::error_code ignored;
+  fs::remove_all(temporary, ignored);  // a repeated step: what was there before
   return problem.empty() ? replace_file(root / "LATEST", final_folder.filename().string() + "\n") : problem;
 }
 

@@ -22,6 +22,31 @@ std::string chunk_hash(std::span<const std::byte> bytes, std::size_t begin) {
   return hash_hex(bytes.subspan(begin, std::min(kChunk, bytes.size() - begin))).substr(16);
 }
 
+bool has_number(const ordered_json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_unsigned();
+}
+
+bool has_text(const ordered_json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string();
+}
+
+/// A name that stays in the folder, a size, hashes.
+bool is_record(const ordered_json& record) {
+  const bool typed = record.is_object() && has_text(record, "name") && has_number(record, "size") &&
+                     has_text(record, "xxh3_128") && record.contains("chunks") && record["chunks"].is_array();
+  return typed && record["name"].get<std::string>().find('/') == std::string::npos;
+}
+
+bool has_all_fields(const ordered_json& manifest) {
+  const bool numbers = has_number(manifest, "step") && has_number(manifest, "epoch") &&
+                       has_number(manifest, "next_position") && has_number(manifest, "seed");
+  const auto files = manifest.find("files");
+  return numbers && has_text(manifest, "layout") && manifest.contains("model") && files != manifest.end() &&
+         files->is_array() && std::all_of(files->begin(), files->end(), is_record);
+}
+
 }  // namespace
 
 ordered_json file_record(const fs::path& path) {
@@ -37,6 +62,7 @@ ordered_json file_record(const fs::path& path) {
 }
 
 std::string check_file(const fs::path& folder, const ordered_json& record) {
+  if (!is_record(record)) return "no record of a file: " + record.dump();
   const std::string name = record.value("name", "");
   const std::size_t size = record.value("size", std::size_t{0});
   std::error_code error;
@@ -88,9 +114,13 @@ ReadManifest read_manifest(const fs::path& folder) {
     result.problem = std::string(kManifestName) + ": at offset 0: damaged, it does not fit its own hash";
     return result;
   }
-  if (manifest.value("format", 0) != kFormat) {
-    result.problem = std::string(kManifestName) + ": format " + manifest["format"].dump() + ", this build reads " +
-                     std::to_string(kFormat);
+  if (!manifest.contains("format") || manifest["format"] != kFormat) {
+    result.problem = std::string(kManifestName) + ": format " + manifest.value("format", ordered_json()).dump() +
+                     ", this build reads " + std::to_string(kFormat);
+    return result;
+  }
+  if (!has_all_fields(manifest)) {
+    result.problem = std::string(kManifestName) + ": a field is missing or of the wrong type";
     return result;
   }
   result.head.step = manifest.value("step", 0U);

@@ -12,7 +12,7 @@ inline constexpr const char* kManifestName = "MANIFEST.json";
 
 /// A file's size, hash, and the hash of each 64 KiB chunk, by which damage is located.
 nlohmann::ordered_json file_record(const std::filesystem::path& path);
-/// Empty when the file is as recorded; else "file: at offset N: what".
+/// Empty when the file is as recorded; else "file: at offset N: what". A record that is none is refused in words too.
 std::string check_file(const std::filesystem::path& folder, const nlohmann::ordered_json& record);
 
 /// The manifest as text, with its own hash in it.

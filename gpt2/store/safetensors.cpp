@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace troupe::gpt2 {
@@ -61,7 +62,8 @@ void SafetensorsFile::parse(std::span<const std::byte> header) {
       }
       continue;
     }
-    if (!value.is_object() || value.value("dtype", "") != "F32") refuse("tensor " + name + " is not F32");
+    if (!value.is_object() || !value.contains("dtype") || value["dtype"] != "F32")
+      refuse("tensor " + name + " is not F32");
     const ordered_json shape = value.value("shape", ordered_json());
     const ordered_json offsets = value.value("data_offsets", ordered_json());
     const bool numbers = shape.is_array() && offsets.is_array() && offsets.size() == 2 &&
@@ -70,7 +72,9 @@ void SafetensorsFile::parse(std::span<const std::byte> header) {
     Entry entry{{}, offsets[0].get<std::size_t>(), offsets[1].get<std::size_t>()};
     std::size_t floats = 1;
     for (const ordered_json& size : shape) {
-      if (!size.is_number_unsigned() || (size != 0 && floats > data_.size() / size.get<std::size_t>())) {
+      constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+      if (!size.is_number_unsigned() || size.get<std::uint64_t>() > kLargest ||
+          (size != 0 && floats > data_.size() / size.get<std::size_t>())) {
         refuse("tensor " + name + " has a shape larger than the file");
       }
       entry.shape.push_back(size.get<std::int64_t>());

@@ -83,7 +83,10 @@ std::string write_durable(const std::filesystem::path& path, std::span<const std
   const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return cannot("create", path, errno);
   // All the space before the first byte: a full disk is found while nothing is half written.
-  const int allocated = total > 0 ? posix_fallocate(descriptor, 0, static_cast<off_t>(total)) : 0;
+  int allocated = 0;
+  do {
+    allocated = total > 0 ? posix_fallocate(descriptor, 0, static_cast<off_t>(total)) : 0;
+  } while (allocated == EINTR);
   if (allocated != 0 && allocated != EOPNOTSUPP && allocated != EINVAL) {
     return abandon(descriptor, "allocate " + std::to_string(total) + " bytes for", path, allocated);
   }
@@ -112,7 +115,10 @@ std::string replace_file(const std::filesystem::path& path, const std::string& t
   const std::filesystem::path fresh = path.string() + ".new";
   const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
   std::string problem = write_durable(fresh, {&bytes, 1});
-  if (problem.empty() && rename(fresh.c_str(), path.c_str()) != 0) problem = cannot("rename", fresh, errno);
+  if (problem.empty() && rename(fresh.c_str(), path.c_str()) != 0) {
+    problem = cannot("rename", fresh, errno);
+    unlink(fresh.c_str());
+  }
   return problem.empty() ? sync_folder(path.parent_path()) : problem;
 }
 

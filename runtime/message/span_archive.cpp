@@ -42,14 +42,21 @@ void SpanReader::read(void* data, std::size_t size) {
   if (size > 0) std::memset(data, 0, size);
 }
 
-std::uint64_t SpanReader::read_size() {
-  std::uint32_t size = 0;
-  read(&size, sizeof size);
-  if (size > body_.size() - at_) {
-    fail("a container of " + std::to_string(size) + " elements cannot fit");
-    return 0;
-  }
-  return error_.empty() ? size : 0;
+std::uint64_t SpanReader::checked_count(std::uint64_t count, std::uint64_t limit) {
+  if (count > limit) fail("a container of " + std::to_string(count) + " elements cannot fit");
+  return error_.empty() ? count : 0;
+}
+
+std::uint64_t SpanReader::read_size(std::size_t element_bytes) {
+  std::uint32_t count = 0;
+  read(&count, sizeof count);
+  return checked_count(count, (body_.size() - at_) / element_bytes);
+}
+
+std::uint64_t SpanReader::read_payload_count() {
+  std::uint32_t count = 0;
+  read(&count, sizeof count);
+  return checked_count(count, payloads_.size() - next_payload_);
 }
 
 Payload SpanReader::read_payload() {

@@ -47,7 +47,9 @@ private:
 /// Errors:        error() says what was wrong and at which byte; never throws.
 /// Restart:       lives for one call.
 ///
-/// SA-1  Whatever the bytes, reading ends, allocates at most 16 times the body's size, and reads nothing outside it.
+/// SA-1  Whatever the bytes, reading ends, reads nothing outside them, and allocates for what is there: a size that
+/// lies
+///       makes no element, and at most one byte of text or raw numbers for each byte left.
 /// SA-2  Bytes left over after the last field are an error.
 /// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
@@ -55,8 +57,11 @@ public:
   SpanReader(std::string_view body, std::span<const Payload> payloads);
 
   void read(void* data, std::size_t size);
-  /// The size of a container whose elements take at least one byte each; 0 and an error when more than is left.
-  [[nodiscard]] std::uint64_t read_size();
+  /// The size of a container whose elements take at least `element_bytes` each; 0 and an error when more than is left.
+  [[nodiscard]] std::uint64_t read_size(std::size_t element_bytes = 1);
+  /// The size of a list of payloads, which lie beside the body; 0 and an error when there are fewer.
+  [[nodiscard]] std::uint64_t read_payload_count();
+  [[nodiscard]] bool has_failed() const { return !error_.empty(); }
   [[nodiscard]] Payload read_payload();
 
   /// True when everything was read and nothing is left over.
@@ -65,6 +70,7 @@ public:
 
 private:
   void fail(std::string_view what);
+  [[nodiscard]] std::uint64_t checked_count(std::uint64_t count, std::uint64_t limit);
 
   std::string_view body_;
   std::span<const Payload> payloads_;
@@ -120,6 +126,24 @@ inline void CEREAL_SAVE_FUNCTION_NAME(SpanWriter& archive, const Payload& payloa
 }
 inline void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, Payload& payload) {
   payload = archive.read_payload();
+}
+
+/// In place of cereal's own, which makes all elements before it reads the first: 65536 claimed strings would be 2 MiB.
+template <class T, class Allocator>
+requires(!std::is_same_v<T, bool>)  // cereal's own makes a bit for each byte left
+    void CEREAL_LOAD_FUNCTION_NAME(SpanReader& archive, std::vector<T, Allocator>& elements) {
+  elements.clear();
+  if constexpr (std::is_arithmetic_v<T>) {
+    elements.resize(static_cast<std::size_t>(archive.read_size(sizeof(T))));
+    archive.read(elements.data(), elements.size() * sizeof(T));
+  } else {
+    std::uint64_t left = std::is_same_v<T, Payload> ? archive.read_payload_count() : archive.read_size();
+    for (; left > 0 && !archive.has_failed(); --left) {
+      T element{};
+      archive(element);
+      elements.push_back(std::move(element));
+    }
+  }
 }
 
 }  // namespace troupe::runtime

@@ -18,7 +18,7 @@ struct Snapshot {
   ActorStatus status = ActorStatus::starting;
   std::int32_t process = 0;          ///< pid
   std::uint32_t queued = 0;          ///< envelopes waiting in the mailbox
-  std::uint64_t handled = 0;         ///< messages handled so far
+  std::uint64_t handled = 0;         ///< messages taken from the mailbox, the present one included
   std::uint64_t stale_rejected = 0;  ///< messages of or for dead incarnations, refused
   std::uint64_t dead_letters = 0;    ///< sends that failed and messages nobody handles
   Phase phase = Phase::none;

@@ -14,18 +14,24 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3153'4554'5055'4F52ULL;  // "ROUPETS1"
-constexpr std::size_t kWords = 256;                         // a page of 2 KiB
+constexpr std::uint64_t kMagic = 0x3253'4554'5055'4F52ULL;  // "ROUPETS2"
+constexpr std::size_t kWords = 254;                         // of a snapshot
 constexpr std::size_t kReadAttempts = 1000;
 
-/// The page is an array of atomic words: a reader in another process may look at any time, and a torn read is seen by
-/// the sequence number (odd = being written).
+/// One published snapshot as atomic words: a reader in another process may look at any time, and sees by the number,
+/// before and after, whether what it read is whole (0 = never written, or being written).
+struct Slot {
+  std::atomic<std::uint64_t> number;
+  std::atomic<std::uint64_t> words[kWords];
+};
+
+/// Two slots in turn: a writer that is killed while it publishes leaves the snapshot before.
 struct Page {
   std::atomic<std::uint64_t> magic;
-  std::atomic<std::uint64_t> sequence;
-  std::atomic<std::uint64_t> words[kWords - 2];
+  std::atomic<std::uint64_t> reserved;
+  Slot slots[2];
 };
-static_assert(sizeof(Page) == kWords * 8);
+static_assert(sizeof(Page) == 4096);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "pages are shared between processes");
 
 /// The snapshot without its pointers.
@@ -39,7 +45,7 @@ struct Flat {
   char last_message[96];
   char failure[1400];
 };
-static_assert(sizeof(Flat) <= sizeof(Page::words));
+static_assert(sizeof(Flat) <= sizeof(Slot::words));
 
 template <std::size_t N>
 void put_text(char (&field)[N], const std::string& text) {
@@ -97,20 +103,26 @@ std::optional<Snapshot> unflatten(const Flat& flat) {
   return snapshot;
 }
 
+std::uint64_t newest_number(const Page& page) {
+  return std::max(page.slots[0].number.load(std::memory_order_acquire),
+                  page.slots[1].number.load(std::memory_order_acquire));
+}
+
 std::optional<Snapshot> read_page(const Page& page) {
   if (page.magic.load() != kMagic) return std::nullopt;
   for (std::size_t attempt = 0; attempt < kReadAttempts; ++attempt) {
-    const std::uint64_t before = page.sequence.load(std::memory_order_acquire);
-    if (before == 0 || before % 2 == 1) continue;
-    std::uint64_t words[kWords - 2];
-    for (std::size_t i = 0; i < kWords - 2; ++i) words[i] = page.words[i].load(std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (page.sequence.load(std::memory_order_relaxed) != before) continue;
+    const Slot& slot = page.slots[newest_number(page) % 2];
+    const std::uint64_t before = slot.number.load(std::memory_order_acquire);
+    if (before == 0) continue;
+    std::uint64_t words[kWords];
+    // Acquire, so that the number is read again after the last word.
+    for (std::size_t i = 0; i < kWords; ++i) words[i] = slot.words[i].load(std::memory_order_acquire);
+    if (slot.number.load(std::memory_order_relaxed) != before) continue;
     Flat flat{};
     std::memcpy(&flat, words, sizeof flat);
     return unflatten(flat);
   }
-  return std::nullopt;  // killed in the middle of a publish
+  return std::nullopt;  // nothing published yet
 }
 
 std::string file_name(const ActorId& actor) {
@@ -151,13 +163,14 @@ StatusPage::~StatusPage() {
 void StatusPage::publish(const Snapshot& snapshot) {
   Page& page = *static_cast<Page*>(mapping_);
   const Flat flat = flatten(snapshot);
-  std::uint64_t words[kWords - 2] = {};
+  std::uint64_t words[kWords] = {};
   std::memcpy(words, &flat, sizeof flat);
-  const std::uint64_t sequence = page.sequence.load(std::memory_order_relaxed);
-  page.sequence.store(sequence + 1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-  for (std::size_t i = 0; i < kWords - 2; ++i) page.words[i].store(words[i], std::memory_order_relaxed);
-  page.sequence.store(sequence + 2, std::memory_order_release);
+  const std::uint64_t number = newest_number(page) + 1;
+  Slot& slot = page.slots[number % 2];
+  slot.number.store(0, std::memory_order_relaxed);
+  // Release, so that whoever sees a new word sees the number gone.
+  for (std::size_t i = 0; i < kWords; ++i) slot.words[i].store(words[i], std::memory_order_release);
+  slot.number.store(number, std::memory_order_release);
 }
 
 std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) {

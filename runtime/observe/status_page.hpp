@@ -12,13 +12,13 @@ namespace troupe::runtime {
 /// A Snapshot in a small memory-mapped file (`<dir>/<actor>.<incarnation>.status`, '/' in names written as '_'), so
 /// that anybody on the host can read it while the actor is stuck, stopped or dead.
 ///
-/// Thread-safety: publish() from the cell's owner thread; reading from any process at any time (sequence lock).
+/// Thread-safety: publish() from the cell's owner thread; reading from any process at any time (numbered slots).
 /// Ownership:     the writer owns the mapping; the file stays for readers after the actor's death.
 /// Errors:        open() says why the file cannot be made; reading skips pages that are not whole.
 /// Restart:       each incarnation has a page of its own.
 ///
 /// SP-1  A reader sees a snapshot that was published whole, or none.
-/// SP-2  The page of a killed process stays readable.
+/// SP-2  The page of a process killed at any instant stays readable: the snapshot published last, or the one before.
 class StatusPage final {
 public:
   [[nodiscard]] static Result<std::unique_ptr<StatusPage>> open(const std::filesystem::path& directory,

@@ -43,6 +43,9 @@ public:
     counters.sent = sent_;
     counters.bytes_sent = bytes_sent_;
     counters.undeliverable = undeliverable_;
+    const MemoryNetwork::Received received = network_.received(endpoint_);
+    counters.received = received.envelopes;
+    counters.bytes_received = received.bytes;
     return counters;
   }
 
@@ -66,6 +69,11 @@ std::shared_ptr<MemoryNetwork::Port> MemoryNetwork::port(const std::string& endp
   const std::lock_guard lock(mutex_);
   const auto found = ports_.find(endpoint);
   return found == ports_.end() ? nullptr : found->second;
+}
+
+MemoryNetwork::Received MemoryNetwork::received(const std::string& endpoint) const {
+  const std::shared_ptr<Port> end = port(endpoint);
+  return end ? Received{end->envelopes, end->bytes} : Received{};
 }
 
 Result<Done> MemoryNetwork::attach(const std::string& endpoint, TransportSink& sink) {
@@ -94,6 +102,11 @@ Result<Done> MemoryNetwork::carry(const Link& link, Envelope envelope) {
   if (!to) return nobody_at(link.second);
   {
     const std::lock_guard lock(mutex_);
+    std::size_t& waiting = waiting_[link];
+    if (waiting >= kWindow) {
+      return Failure{FailureKind::overloaded, "the link to " + link.second + " has its window full"};
+    }
+    ++waiting;
     // Held envelopes go first, so that a link keeps its order when holding ends.
     held_.push_back({link, std::move(envelope)});
     if (mode_ == Mode::holding || delivering_) return Done{};
@@ -111,6 +124,7 @@ std::optional<MemoryNetwork::Held> MemoryNetwork::take_for_delivery() {
   }
   Held next = std::move(held_.front());
   held_.pop_front();
+  --waiting_[next.link];
   return next;
 }
 
@@ -119,6 +133,8 @@ void MemoryNetwork::arrive(const Link& link, Envelope envelope) {
   if (to) {
     const std::lock_guard lock(to->mutex);
     if (to->sink != nullptr) {
+      to->envelopes.fetch_add(1);
+      to->bytes.fetch_add(envelope.bytes());
       to->sink->on_envelope(std::move(envelope));
       return;
     }
@@ -147,6 +163,7 @@ std::optional<MemoryNetwork::Held> MemoryNetwork::take(const Link* link, std::st
   if (found == held_.end()) return std::nullopt;
   Held taken = std::move(*found);
   held_.erase(found);
+  --waiting_[taken.link];
   return taken;
 }
 
@@ -178,6 +195,8 @@ void MemoryNetwork::cut(const std::string& a, const std::string& b) {
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(held_, [&](const Held& held) { return held.link == Link{a, b} || held.link == Link{b, a}; });
+    waiting_[{a, b}] = 0;
+    waiting_[{b, a}] = 0;
   }
   const Failure why{FailureKind::disconnected, "the wire was cut"};
   for (const auto& [here, there] : {Link{a, b}, Link{b, a}}) {

@@ -2,6 +2,7 @@
 
 #include "runtime/transport/transport.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,7 +21,7 @@ namespace troupe::runtime {
 ///
 /// Thread-safety: all methods from any thread; deliveries run on the caller's thread, outside the lock.
 /// Ownership:     owns held envelopes; borrows the sinks of started transports.
-/// Errors:        an endpoint nobody has is disconnected.
+/// Errors:        an endpoint nobody has is disconnected; a link with kWindow envelopes waiting is overloaded.
 /// Restart:       a stopped transport's endpoint can be taken again.
 class MemoryNetwork final {
 public:
@@ -29,6 +30,8 @@ public:
     Link link;
     Envelope envelope;
   };
+
+  static constexpr std::size_t kWindow = 1024;  ///< envelopes a link may have waiting; beyond it send() says overloaded
 
   /// Envelopes wait until release_one() or drop_one().
   void hold();
@@ -44,6 +47,11 @@ public:
   void cut(const std::string& a, const std::string& b);
 
   // For MemoryTransport.
+  struct Received {
+    std::uint64_t envelopes = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Received received(const std::string& endpoint) const;
   Result<Done> attach(const std::string& endpoint, TransportSink& sink);
   void detach(const std::string& endpoint);
   Result<Done> carry(const Link& link, Envelope envelope);
@@ -52,6 +60,8 @@ private:
   struct Port {
     std::mutex mutex;               // held during a delivery: a sink hears one envelope at a time
     TransportSink* sink = nullptr;  // guarded by mutex
+    std::atomic<std::uint64_t> envelopes = 0;
+    std::atomic<std::uint64_t> bytes = 0;
   };
   [[nodiscard]] std::shared_ptr<Port> port(const std::string& endpoint) const;
   void arrive(const Link& link, Envelope envelope);
@@ -61,6 +71,7 @@ private:
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Port>> ports_;       // guarded by mutex_; shared with deliveries under way
   std::deque<Held> held_;                                    // guarded by mutex_
+  std::map<Link, std::size_t> waiting_;                      // guarded by mutex_: how many of held_ are of a link
   enum class Mode { direct, holding } mode_ = Mode::direct;  // guarded by mutex_
   bool delivering_ = false;                                  // guarded by mutex_: one thread delivers at a time
 };

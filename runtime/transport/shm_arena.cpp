@@ -1,6 +1,7 @@
 #include "runtime/transport/shm_arena.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,6 +144,8 @@ Result<std::unique_ptr<ShmArena>> ShmArena::create(const std::filesystem::path& 
   arena->file_.descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (arena->file_.descriptor < 0) return system_failure("cannot create arena", path, errno);
   arena->path_ = path;
+  // Held until this process ends: who sweeps knows by it that the owner lives.
+  if (::flock(arena->file_.descriptor, LOCK_EX | LOCK_NB) != 0) return system_failure("cannot lock arena", path, errno);
   if (::ftruncate(arena->file_.descriptor, static_cast<off_t>(kHeadBytes + data_bytes)) != 0) {
     return system_failure("cannot size arena", path, errno);
   }
@@ -317,20 +320,48 @@ bool is_dead(const ProcessMark& process) {
   return status && status->start != process.start;
 }
 
-std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job) {
-  const std::string prefix = "troupe-" + hex(job) + "-";
+namespace {
+
+/// The owner's number in an arena's name "troupe-JOB-PID-RANDOM"; 0 when it is none.
+std::int64_t owner_of(std::string_view name) {
+  const std::size_t second = name.find('-', name.find('-') + 1);
+  if (!is_arena_name(name) || second == std::string_view::npos) return 0;
+  std::int64_t pid = 0;
+  const char* end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data() + second + 1, end, pid);
+  return parsed.ec == std::errc{} && parsed.ptr != end && *parsed.ptr == '-' ? pid : 0;
+}
+
+/// The kernel drops an owner's lock when it dies, in whatever container it lived.
+bool is_unlocked(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return false;
+  const bool free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  ::close(descriptor);
+  return free;
+}
+
+std::size_t sweep(const std::filesystem::path& directory, const std::string& prefix) {
   std::error_code ignored;
   std::size_t removed = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix) || !is_arena_name(name)) continue;
-    std::int64_t pid = 0;
-    const char* end = name.data() + name.size();
-    const auto parsed = std::from_chars(name.data() + prefix.size(), end, pid);
-    if (parsed.ec != std::errc{} || parsed.ptr == end || *parsed.ptr != '-' || pid <= 0) continue;
-    if (is_gone(pid) && std::filesystem::remove(entry.path(), ignored)) ++removed;
+    if (!name.starts_with(prefix)) continue;
+    const std::int64_t pid = owner_of(name);
+    const bool dead = pid > 0 && is_gone(pid) && is_unlocked(entry.path());
+    if (dead && std::filesystem::remove(entry.path(), ignored)) ++removed;
   }
   return removed;
+}
+
+}  // namespace
+
+std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job) {
+  return sweep(directory, "troupe-" + hex(job) + "-");
+}
+
+std::size_t sweep_all_arenas(const std::filesystem::path& directory) {
+  return sweep(directory, "troupe-");
 }
 
 }  // namespace troupe::runtime

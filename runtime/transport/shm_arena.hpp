@@ -143,7 +143,11 @@ struct ProcessMark {
 /// True only when the process is certainly gone (or a corpse nobody has reaped); false when it lives or cannot be told.
 [[nodiscard]] bool is_dead(const ProcessMark& process);
 
-/// Removes from `directory` the arenas of `job` whose owner is dead; returns how many. Run by whoever supervises.
+/// Removes from `directory` the arenas of `job` whose owner is dead; returns how many. Run by whoever supervises. Dead
+/// is an owner whose number nobody has and whose lock on the file is gone: numbers alone mean nothing across
+/// containers.
 std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job);
+/// The same for the arenas of every job: what runs that were cut off have left.
+std::size_t sweep_all_arenas(const std::filesystem::path& directory);
 
 }  // namespace troupe::runtime

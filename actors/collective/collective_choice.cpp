@@ -1,0 +1,30 @@
+#include "actors/collective/nccl_collective.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+constexpr std::string_view kGpuPrefix = "cuda:";
+
+bool is_gpu_each(const std::vector<std::string>& devices) {
+  const std::set<std::string> distinct(devices.begin(), devices.end());
+  const bool all_gpus = std::all_of(devices.begin(), devices.end(),
+                                    [](const std::string& device) { return device.starts_with(kGpuPrefix); });
+  return all_gpus && distinct.size() == devices.size();
+}
+
+}  // namespace
+
+std::unique_ptr<Collective> make_collective(ReplicaGroup group, const std::vector<std::string>& devices) {
+  if (!has_nccl() || group.members.size() < 2 || !is_gpu_each(devices)) {
+    return make_message_collective(std::move(group));
+  }
+  const int gpu = std::stoi(devices[group.self].substr(kGpuPrefix.size()));
+  return std::make_unique<GatherCollective>(std::move(group), make_nccl_communicator(gpu), GatherOptions{});
+}
+
+}  // namespace troupe::actors

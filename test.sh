@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# All tests and checks: ./test.sh [--all]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source cmake/build.sh
+
+usage() {
+  cat <<'TEXT'
+usage: ./test.sh [--all]
+
+install what is missing, build everything and run all tests and structure checks; ends with ctest's own summary
+
+  --all  before that: the build for CUDA where its toolkit is, then the runtime and the scheduler under ThreadSanitizer,
+         then everything under AddressSanitizer and UndefinedBehaviorSanitizer
+TEXT
+}
+
+# Tests start processes that compute: more than two at a time disturb each other's deadlines on a small machine.
+readonly kTestsAtOnce=2
+
+run_tests() {  # run_tests PRESET
+  ctest --preset "$1" --parallel "$kTestsAtOnce"
+}
+
+say() { printf '\n%s\n' "test: $* (after ${SECONDS} s)" >&2; }
+
+has_cuda_toolkit() { command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; }
+
+check_cuda() {
+  if ! has_cuda_toolkit; then
+    say "the cuda preset is left out: no nvcc here"
+    return
+  fi
+  say "cuda: build and link"
+  ./setup --cuda
+  build_preset cuda
+}
+
+check_with_sanitizers() {
+  say "tsan: runtime and scheduler"
+  build_preset tsan
+  TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}" run_tests tsan
+  say "dev: everything with AddressSanitizer and UndefinedBehaviorSanitizer"
+  build_preset dev
+  run_tests dev
+}
+
+mode=release
+case "${1:-}" in
+  "") ;;
+  --all) mode=all ;;
+  --help | -h) usage && exit 0 ;;
+  *)
+    usage >&2
+    printf '\n%s\n' "test: unknown option $1" >&2
+    exit 2
+    ;;
+esac
+
+./setup
+if [[ $mode == all ]]; then
+  check_cuda
+  check_with_sanitizers
+fi
+say "release: everything"
+build_preset release
+run_tests release

@@ -1,0 +1,123 @@
+#include "scheduler/process_watch.hpp"
+
+#include "tests/support/scripted_actor.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+// The fixture has the name of the suite, which is that of the class.
+namespace troupe::process_watch_test {
+namespace {
+
+using scheduler::ProcessSpec;
+using test::Heard;
+using test::TemporaryFolder;
+
+struct Exit {
+  pid_t pid = 0;
+  std::string cause;
+};
+
+class ProcessWatch : public testing::Test {
+protected:
+  [[nodiscard]] ProcessSpec shell(const std::string& script, const std::string& input = "") const {
+    return {"/bin/sh", {"-c", script}, input, folder_.path() / "log"};
+  }
+
+  const TemporaryFolder folder_;
+  Heard<Exit> exits_;
+  std::unique_ptr<scheduler::ProcessWatch> watch_ =
+      std::make_unique<scheduler::ProcessWatch>([this](pid_t pid, const runtime::Failure& cause) {
+        exits_.add({pid, cause.text});
+      });
+};
+
+TEST_F(ProcessWatch, PW1_ReportsTheCauseTheKernelKnows) {
+  const auto status = watch_->start(shell("exit 42"));
+  ASSERT_TRUE(status);
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().pid, *status);
+  EXPECT_EQ(exits_.last().cause, "exited with status 42");
+  const auto crash = watch_->start(shell("kill -SEGV $$"));
+  ASSERT_TRUE(crash);
+  ASSERT_TRUE(exits_.wait_for(2));
+  EXPECT_EQ(exits_.last().pid, *crash);
+  EXPECT_EQ(exits_.last().cause, "killed by signal 11 (SIGSEGV)");
+  EXPECT_EQ(watch_->running(), 0U);
+}
+
+TEST_F(ProcessWatch, PW1_EveryOneOfManyIsReportedExactlyOnce) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 15;
+  std::mutex mutex;
+  std::map<pid_t, std::string> expected;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        const int status = thread * kEach + i;
+        const bool dies = i % 3 == 0;
+        // They wait for the end of all starts, so that no number is given twice.
+        const auto pid = watch_->start(shell(dies ? "exec sleep 1000"
+                                                  : "until [ -e " + (folder_.path() / "go").string() +
+                                                        " ]; do sleep 0.02; done; exit " + std::to_string(status)));
+        ASSERT_TRUE(pid);
+        const std::lock_guard lock(mutex);
+        expected[*pid] = dies ? "killed by signal 9 (SIGKILL)" : "exited with status " + std::to_string(status);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(expected.size(), static_cast<std::size_t>(kThreads * kEach));
+  EXPECT_EQ(watch_->running(), expected.size());
+  for (const auto& [pid, cause] : expected) {
+    if (cause.starts_with("killed")) watch_->signal(pid, SIGKILL);
+  }
+  folder_.write("go", "");
+  ASSERT_TRUE(exits_.wait_for(expected.size()));
+  EXPECT_TRUE(exits_.stays_at(expected.size(), std::chrono::milliseconds(50)));
+  std::map<pid_t, std::string> reported;
+  for (const Exit& exit : exits_.all()) reported[exit.pid] = exit.cause;
+  EXPECT_EQ(reported, expected);
+  EXPECT_EQ(watch_->running(), 0U);
+}
+
+TEST_F(ProcessWatch, AProgramThatIsNotThereIsAFailureAndNotReported) {
+  const auto missing = watch_->start({"/no/such/program", {}, "", folder_.path() / "log"});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.failure().text.find("cannot start /no/such/program"), std::string::npos);
+  EXPECT_EQ(watch_->running(), 0U);
+  ASSERT_TRUE(watch_->start(shell("exit 1")));  // goes on working
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().cause, "exited with status 1");
+}
+
+TEST_F(ProcessWatch, SignalsOnlyWhatIsItsOwn) {
+  const auto pid = watch_->start(shell("trap 'exit 9' USR1; echo ready; while :; do sleep 0.02; done"));
+  ASSERT_TRUE(pid);
+  watch_->signal(getpid(), SIGKILL);  // not started here: nothing happens to this test
+  while (test::read_all(folder_.path() / "log").empty()) std::this_thread::yield();
+  watch_->signal(*pid, SIGUSR1);
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().cause, "exited with status 9");
+  watch_->signal(*pid, SIGKILL);  // reaped: the number may be somebody else's
+}
+
+TEST_F(ProcessWatch, ItsProcessesDieWithItAndAreReaped) {
+  std::vector<pid_t> pids;
+  for (int i = 0; i < 5; ++i) pids.push_back(watch_->start(shell("exec sleep 1000")).value());
+  watch_.reset();
+  for (const pid_t pid : pids) EXPECT_EQ(kill(pid, 0), -1) << "still there, or a zombie: " << pid;
+  EXPECT_EQ(exits_.count(), 0U) << "nobody waits for the ends of processes that were ended on purpose";
+}
+
+}  // namespace
+}  // namespace troupe::process_watch_test
