@@ -2,7 +2,7 @@
 
 #include "runtime/observe/status_page.hpp"
 #include "tests/runtime/script.hpp"
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <atomic>
 #include <future>

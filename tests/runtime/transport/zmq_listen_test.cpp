@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_listen.hpp"
 
 #include "runtime/transport/zmq_handshake.hpp"
-#include "tests/runtime/zmq_child.hpp"
+#include "tests/runtime/transport/zmq_child.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

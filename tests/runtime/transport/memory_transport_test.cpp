@@ -1,6 +1,6 @@
 #include "runtime/transport/memory_transport.hpp"
 
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
 

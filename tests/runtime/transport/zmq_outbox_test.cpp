@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_outbox.hpp"
 
 #include "runtime/transport/zmq_wire.hpp"
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
 

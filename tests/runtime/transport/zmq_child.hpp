@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <poll.h>
 #include <sys/prctl.h>

@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_post_office.hpp"
 
-#include "tests/runtime/zmq_child.hpp"
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_child.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_out_link.hpp"
 
-#include "tests/runtime/zmq_cutting_proxy.hpp"
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_cutting_proxy.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
 

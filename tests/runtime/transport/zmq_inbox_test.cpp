@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_inbox.hpp"
 
 #include "runtime/message/message.hpp"
-#include "tests/runtime/zmq_test_kit.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #include "runtime/transport/shm_arena.hpp"
 
-#include "tests/runtime/zmq_child.hpp"
+#include "tests/runtime/transport/zmq_child.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -1,0 +1,10 @@
+# Test files of the ZeroMQ transport, relative to tests/runtime/.
+set(ZMQ_TEST_SOURCES
+  transport/shm_arena_test.cpp
+  transport/zmq_faults_test.cpp
+  transport/zmq_inbox_test.cpp
+  transport/zmq_listen_test.cpp
+  transport/zmq_out_link_test.cpp
+  transport/zmq_outbox_test.cpp
+  transport/zmq_transport_test.cpp
+  transport/zmq_wire_test.cpp)
