@@ -25,9 +25,10 @@ struct MicroBatch {
 };
 
 /// The layers of one pipeline stage with hand-written forward and backward passes, fp32. B samples of T tokens; the
-/// first stage's input is tokens, int64 (B, T), every other stage's is (B, T, C) floats, and so is every output. STG-1
-/// Bitwise the same loss and parameter gradients for any number of stages, schedule and replicas, with dropout
-///       too, at equal micro-batches and threads.
+/// first stage's input is tokens, int64 (B, T), every other stage's is (B, T, C) floats, and so is every output.
+///
+/// STG-1  Bitwise the same loss and parameter gradients for any number of stages, schedule and replicas, with dropout
+///        too, at equal micro-batches and threads.
 /// STG-2  The loss gradient is scaled once, by forward_loss's inverse_valid_tokens; gradients are sums.
 /// STG-3  A micro-batch's activations are kept from its forward to its backward and no longer; abort_step drops all.
 /// STG-4  evaluate, infer and logits keep nothing and drop nothing.

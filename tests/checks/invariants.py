@@ -10,10 +10,10 @@ import re
 
 import tree
 
-DECLARED = re.compile(r"^\s*///? ([A-Z]{2})-(\d+) ", re.MULTILINE)
-CITED = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*((?:[A-Z]{2}\d+_)+)")
-CITED_IN_PYTHON = re.compile(r"\b([A-Z]{2})-(\d+)\b")
-LETTERS = re.compile(r"([A-Z]{2})(\d+)_")
+DECLARED = re.compile(r"^\s*///? ([A-Z]{2,3})-(\d+) ", re.MULTILINE)
+CITED = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*((?:[A-Z]{2,3}\d+_)+)")
+CITED_IN_PYTHON = re.compile(r"\b([A-Z]{2,3})-(\d+)\b")
+LETTERS = re.compile(r"([A-Z]{2,3})(\d+)_")
 
 
 def check(sources):
