@@ -22,8 +22,7 @@ enum class PushResult { queued, full, closed };
 /// MB-1  Two envelopes from one sender are popped in the order they were pushed.
 /// MB-2  After close(), push() fails; close() hands out what was waiting.
 /// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
-/// number
-///       is bounded by requests and watches.
+///       number is bounded by requests and watches.
 class Mailbox final {
 public:
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}

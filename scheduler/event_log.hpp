@@ -15,8 +15,7 @@ namespace troupe::scheduler {
 /// Thread-safety: record() from any thread.
 /// Ownership:     owns the file descriptor.
 /// Errors:        the constructor throws std::runtime_error when the file cannot be opened; a full disk later is
-/// reported
-///                on the log once and does not stop the run.
+///                reported on the log once and does not stop the run.
 /// Restart:       appends, without the torn last line a crash may have left; `seconds` counts from the start of this
 /// process.
 ///

@@ -42,8 +42,7 @@ struct HeadTick {
 /// Thread-safety: single owner thread.
 /// Ownership:     owns the records; borrows the event log.
 /// Errors:        a node that cannot start an actor counts as a failure of that actor; a node that was given up as lost
-/// and
-///                beats again is told to end what it runs and to register anew.
+///                and beats again is told to end what it runs and to register anew.
 /// Restart:       its records are lost; a new head is a new job from the newest checkpoint.
 ///
 /// HD-1  Incarnations are minted here alone and never reused.

@@ -51,8 +51,7 @@ struct AgentTick {
 /// Thread-safety: single owner thread; the process watch reports by message.
 /// Ownership:     owns the processes it started; they die with this process.
 /// Errors:        a process that cannot be started is a failed reply; a lost head, or one that gave this node up, ends
-/// all
-///                processes; when the last is gone the agent registers again.
+///                all processes; when the last is gone the agent registers again.
 /// Restart:       a restarted agent holds no processes; the head places them anew.
 ///
 /// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit

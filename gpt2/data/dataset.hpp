@@ -47,8 +47,7 @@ enum class Split { training, validation };
 ///
 /// stream: sample i is tokens [i T, (i + 1) T], T inputs and T targets; a rest shorter than that is dropped.
 /// lines:  sample i is line i with the tokenizer's end of text behind it, cut to T + 1 tokens or padded; empty lines
-/// are
-///         skipped. The last `validation_fraction` of the samples (rounded up, if not 0) are the validation split.
+///         are skipped. The last `validation_fraction` of the samples (rounded up, if not 0) are the validation split.
 ///
 /// DS-1  Training and validation samples do not overlap, and together are all.
 /// DS-2  A sample is the same whenever and in whichever batch it is asked for.

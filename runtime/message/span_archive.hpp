@@ -48,8 +48,7 @@ private:
 /// Restart:       lives for one call.
 ///
 /// SA-1  Whatever the bytes, reading ends, reads nothing outside them, and allocates for what is there: a size that
-/// lies
-///       makes no element, and at most one byte of text or raw numbers for each byte left.
+///       lies makes no element, and at most one byte of text or raw numbers for each byte left.
 /// SA-2  Bytes left over after the last field are an error.
 /// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
