@@ -1,0 +1,61 @@
+#include "gpt2/data/token_file.hpp"
+
+#include "gpt2/store/storage.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe::gpt2 {
+namespace {
+
+const std::vector<TokenId> kTokens{0, 1, 255, 7, 10};
+
+std::string bytes() {
+  return token_file_bytes({"bytes", 256, 1}, kTokens);
+}
+
+/// The StorageError's text, or "accepted".
+std::string refusal(const std::string& content) {
+  const test::TemporaryFolder folder;
+  try {
+    (void)read_token_file(folder.write("text.tokens", content));
+  } catch (const StorageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(TokenFile, TF1_ReadsWhatWasWritten) {
+  const test::TemporaryFolder folder;
+  const TokenFile file = read_token_file(folder.write("text.tokens", bytes()));
+  EXPECT_EQ(file.head.tokenizer, "bytes");
+  EXPECT_EQ(file.head.vocabulary, 256U);
+  EXPECT_EQ(file.head.lines, 1U);
+  EXPECT_EQ(std::vector<TokenId>(file.tokens.begin(), file.tokens.end()), kTokens);
+  EXPECT_EQ(bytes().size(), 64 + 2 * kTokens.size());
+  const std::string content = bytes();
+  const std::string text = "In the beginning";
+  EXPECT_TRUE(is_token_file(std::as_bytes(std::span(content))));
+  EXPECT_FALSE(is_token_file(std::as_bytes(std::span(text))));
+}
+
+TEST(TokenFile, TF2_EveryShorterFileIsRefused) {
+  ASSERT_EQ(refusal(bytes()), "accepted");
+  for (std::size_t size = 0; size < bytes().size(); ++size) {
+    EXPECT_NE(refusal(bytes().substr(0, size)), "accepted") << size << " bytes";
+  }
+  EXPECT_NE(refusal(bytes() + "xx"), "accepted");
+}
+
+TEST(TokenFile, TF2_SaysWhatIsWrong) {
+  std::string damaged = bytes();
+  damaged[66] = static_cast<char>(damaged[66] ^ 1);
+  EXPECT_NE(refusal(damaged).find("checksum"), std::string::npos);
+  std::string other = bytes();
+  other[8] = 2;
+  EXPECT_NE(refusal(other).find("version 2"), std::string::npos);
+  EXPECT_NE(refusal(token_file_bytes({"bytes", 100, 0}, kTokens)).find("token 255 at position 2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace troupe::gpt2
