@@ -67,6 +67,9 @@ void attach(int from, int to) {
   attach(birth.input, STDIN_FILENO);
   attach(birth.output, STDOUT_FILENO);
   attach(birth.output, STDERR_FILENO);
+  // What this process itself inherited open (a shell's pipes, a batch system's files) ends here too. On a kernel
+  // before 5.11 the call fails, and only our own descriptors, all close-on-exec, are kept from the child.
+  (void)syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
   // An own session: Ctrl-C at the terminal reaches the head alone, which ends the job in good order.
   setsid();
   sigset_t none;

@@ -38,8 +38,10 @@ ZmqOutLink::~ZmqOutLink() {
 
 void ZmqOutLink::dial(TimePoint now) {
   ++attempt_;
+  // Counted over all breaks: names of the connection before may still be held, here and at the peer.
+  ++dials_;
   const std::string mark =
-      std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(attempt_);
+      std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(dials_);
   const std::string monitor_name = "inproc://link-monitor#" + mark;
   try {
     socket_ = zmq::socket_t(parts_.context, zmq::socket_type::dealer);

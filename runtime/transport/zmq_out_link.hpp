@@ -115,7 +115,8 @@ private:
   Failure why_dead_;
   zmq::socket_t socket_;
   zmq::socket_t monitor_;
-  std::uint32_t attempt_ = 0;
+  std::uint64_t dials_ = 0;    // since the link began
+  std::uint32_t attempt_ = 0;  // since the connection broke: sets the delay before the next dial
   std::uint32_t refusals_ = 0;
   bool leaving_ = false;
   bool drained_ = false;

@@ -43,7 +43,9 @@ class BadInput(ProgramTest):
         self.refused("layout.stages=5", says=["layout.stages = 5", "model.layers = 4"])
 
     def test_no_such_device(self):
-        self.refused("layout.devices=cuda:7", says=["cuda:7", "cpu"])
+        self.refused("layout.devices=cuda:7", says=["layout.devices names cuda:7", '"cpu"'])
+        done = self.troupe("train", "job.toml", "layout.devices=cuda:7")
+        self.assertRegex(done.stderr, r"built without CUDA|CUDA devices? here")
 
     def test_too_little_memory_per_device(self):
         self.refused("layout.memory_per_device_gb=0.000001", says=["needs", "GB", "allows 1e-06 GB", "more stages"])

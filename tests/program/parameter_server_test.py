@@ -21,7 +21,7 @@ class ParameterServer(ProgramTest):
         self.assertTrue(all(0 <= value < 40 for value in staleness), staleness)
         self.assertGreater(max(staleness), 0, "two replicas that never overlap are not out of step")
         self.assertLess(lines[-1]["loss"], 0.9 * lines[0]["loss"])
-        self.assertIn("staleness", (run.folder / "report.html").read_text())
+        self.assertIn("Staleness of gradients", (run.folder / "report.html").read_text())
 
     def test_a_killed_server_comes_back(self):
         reference = self.train("layout.exchange=ps_sync", name="undisturbed")
@@ -30,6 +30,7 @@ class ParameterServer(ProgramTest):
                 run = self.train("layout.exchange=ps_sync", name=f"killed-{phase}",
                                  inject=[f"kill9 ps @step=6,phase={phase}"])
                 self.assertEqual(len(run.events("actor_down")), 1)
+                self.assertIn("SIGKILL", run.events("actor_down")[0]["cause"])
                 self.assert_same_training(run, reference)
                 self.assert_each_step_once(run, 12)
 

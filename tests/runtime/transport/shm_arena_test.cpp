@@ -3,7 +3,8 @@
 #include "tests/runtime/transport/zmq_child.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include <fstream>
 #include <random>
@@ -129,15 +130,20 @@ TEST(ShmArena, AR4_FullArenaIsAnEmptyAnswer) {
 TEST(ShmArena, AR4_FullFileSystemIsAnEmptyAnswer) {
   const TestFolder folder;
   Child child([&](ChildEnd& end) {
+    // A small file system of the child's own, which goes with it.
+    const bool is_mounted = ::unshare(CLONE_NEWNS) == 0 &&
+                            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                            ::mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=16m") == 0;
+    end.tell(is_mounted ? 'm' : 'r');
+    if (!is_mounted) return;
     const auto arena = make_arena(folder, 64 * kMiB);
-    // A limit on the file's size fails like a full file system does, and needs no mount.
-    std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{16 * kMiB, 16 * kMiB};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
     std::size_t lent = 0;
     while (arena->lend(patterned(kMiB, 1).bytes(), 1)) ++lent;
     end.tell(lent >= 4 && lent < 17 ? 'y' : 'n');
   });
+  const char mounted = child.next();
+  if (mounted == 'r') GTEST_SKIP() << "mounting a small file system takes root";
+  ASSERT_EQ(mounted, 'm');
   EXPECT_TRUE(child.wait_for('y'));
   child.join();
 }

@@ -67,6 +67,13 @@ public:
     }
     return false;
   }
+  /// The next letter it tells, whatever it is; 0 when none comes.
+  [[nodiscard]] char next() const {
+    char got = 0;
+    pollfd item{in_, POLLIN, 0};
+    const int patience = static_cast<int>(std::chrono::milliseconds(kPatience).count());
+    return ::poll(&item, 1, patience) > 0 && ::read(in_, &got, 1) == 1 ? got : '\0';
+  }
   void signal(int number) const { ::kill(pid_, number); }
   /// SIGKILL, and reaps it.
   void kill() {

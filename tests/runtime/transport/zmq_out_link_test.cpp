@@ -10,6 +10,11 @@ namespace {
 
 const std::string kAnyPort = "tcp://127.0.0.1:*";
 
+/// Why a peer was given up, for the text of a failure.
+std::string first_cause(const RecordingSink& sink) {
+  return sink.downs().empty() ? " nobody given up" : " given up: " + sink.downs().front().why.text;
+}
+
 TEST(ZmqOutLink, OL1_BrokenConnectionsLoseNothingAndDoubleNothing) {
   const TestFolder folder;
   TestPeer left(test_options(folder, kAnyPort));
@@ -30,7 +35,7 @@ TEST(ZmqOutLink, OL1_BrokenConnectionsLoseNothingAndDoubleNothing) {
   ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages))
       << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " "
       << proxy.connections() << " m " << right.transport->counters().malformed << " "
-      << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
+      << left.transport->counters().malformed << " sent " << left.transport->counters().sent << first_cause(left.sink);
   EXPECT_EQ(wrong, 0U);
   EXPECT_EQ(right.sink.count(), kMessages);
   EXPECT_TRUE(left.sink.downs().empty());
@@ -60,7 +65,8 @@ TEST(ZmqOutLink, OL1_PayloadsSurviveBrokenConnections) {
     ASSERT_TRUE(right.sink.wait_for_envelopes(kMessages))
         << right.sink.count() << " " << left.sink.downs().size() << " " << right.sink.downs().size() << " "
         << proxy.connections() << " m " << right.transport->counters().malformed << " "
-        << left.transport->counters().malformed << " sent " << left.transport->counters().sent;
+        << left.transport->counters().malformed << " sent " << left.transport->counters().sent
+        << first_cause(left.sink);
     EXPECT_EQ(wrong, 0U);
     EXPECT_TRUE(left.sink.downs().empty());
   }
