@@ -102,11 +102,9 @@ GradientTree::Node GradientTree::node_of(const GradientBlock& block) const {
 at::Tensor combine_blocks(std::vector<GradientBlock> blocks, std::uint32_t total) {
   std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::uint32_t reached = 0;
-  for (const GradientBlock& block : blocks) {
-    if (block.first != reached) break;
-    reached += block.count;
-  }
-  if (blocks.empty() || reached != total) {
+  auto next = blocks.begin();
+  while (next != blocks.end() && next->first == reached) reached += (next++)->count;
+  if (blocks.empty() || next != blocks.end() || reached != total) {
     throw std::runtime_error("the gradient blocks do not tile the " + std::to_string(total) +
                              " micro-batches of the step: micro-batch " + std::to_string(reached) +
                              " is missing or there twice");

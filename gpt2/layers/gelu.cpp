@@ -23,9 +23,11 @@ TROUPE_WIDEST_VECTORS void backward_range(const float* __restrict x, float* __re
   for (std::int64_t i = 0; i < count; ++i) {
     const float square = x[i] * x[i];
     const float u = kSlope * (x[i] + kCubic * square * x[i]);
-    const float sigmoid = 1.0F / (1.0F + vector_exp(-u));
+    const float exponential = vector_exp(-u);
+    const float sigmoid = 1.0F / (1.0F + exponential);
     const float slope = kSlope * (1.0F + 3.0F * kCubic * square);
-    gradient[i] *= sigmoid + x[i] * sigmoid * (1.0F - sigmoid) * slope;
+    // 1 - sigmoid as a product: the difference would lose its digits where sigmoid is near 1 and slope is large.
+    gradient[i] *= sigmoid + x[i] * sigmoid * (exponential * sigmoid) * slope;
   }
 }
 

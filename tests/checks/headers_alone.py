@@ -42,12 +42,27 @@ def proven(sources, commands):
     return headers
 
 
+def needs_torch(sources, header, seen):
+    """Whether the header includes LibTorch, itself or by a header of ours."""
+    seen.add(header)
+    for quoted in FIRST_INCLUDE.findall(sources.text(header)):
+        if quoted.startswith(("<ATen/", "<c10/", "<torch/")):
+            return True
+        inner = quoted.strip('"<>')
+        if inner not in seen and sources.has(inner) and needs_torch(sources, inner, seen):
+            return True
+    return False
+
+
 def flags_for(sources, header, commands):
     """Compiler and flags of the built source that is nearest to the header, without input, output and forced includes."""
     best, best_shared = None, (0, -1)
+    wants_torch = needs_torch(sources, header, set())
     for source, (arguments, folder) in commands.items():
         inside = os.path.relpath(source, os.path.realpath(sources.root))
         if inside.startswith("tests/") != header.startswith("tests/"):
+            continue
+        if wants_torch and not any("torch" in argument for argument in arguments):
             continue
         common = os.path.commonpath([os.path.dirname(inside) or ".", os.path.dirname(header)])
         shared = (len(common), sum("torch" in argument for argument in arguments))  # of equals one that has LibTorch
