@@ -39,7 +39,7 @@ check_cuda() {
 check_with_sanitizers() {
   say "tsan: runtime and scheduler"
   build_preset tsan
-  TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}" run_tests tsan
+  TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$PWD/tests/support/tsan.supp ${TSAN_OPTIONS:-}" run_tests tsan
   say "dev: everything with AddressSanitizer and UndefinedBehaviorSanitizer"
   build_preset dev
   run_tests dev

@@ -232,9 +232,9 @@ TEST(Node, StatusPagesAreReadableWhileATurnDoesNotEnd) {
   const TestFolder folder;
   NodeOptions options;
   options.status_directory = folder.path();
-  ThreadedNode threaded(options);
-  std::promise<void> inside;
+  std::promise<void> inside;  // before the node: the actor's last turn may still use them while this test leaves
   std::promise<void> let_go;
+  ThreadedNode threaded(options);
   HookedActor::Hooks hooks;
   hooks.number = [&](const Number&, Context& context) {
     context.note(Phase::forward, 3, 1);
