@@ -44,8 +44,9 @@ function(add_module_tests name)
       string(APPEND suite "${head}${tail}")
     endforeach()
     add_test(NAME ${name}.${stem} COMMAND ${name}_tests "--gtest_filter=${suite}.*:*/${suite}.*")
-    # A file whose suite has another name would run nothing and pass: that is a failure here.
+    # A file whose suite has another name would run nothing and pass: that is a failure here. So is a failed test beside
+    # a skipped one, which ctest would show as skipped.
     set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT ${ARG_TIMEOUT} WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
-      FAIL_REGULAR_EXPRESSION "Running 0 tests" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\] 1 test, listed below")
+      FAIL_REGULAR_EXPRESSION "Running 0 tests;\\[  FAILED  \\]" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\] 1 test, listed below")
   endforeach()
 endfunction()

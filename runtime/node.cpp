@@ -1,6 +1,7 @@
 #include "runtime/node.hpp"
 
 #include "runtime/node_core.hpp"
+#include "runtime/transport/memory_transport.hpp"
 
 #include <future>
 #include <utility>
@@ -10,6 +11,10 @@ namespace troupe::runtime {
 NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport) {
   return {std::make_unique<SteadyClock>(), make_threaded_dispatcher(workers), make_threaded_timers(),
           std::move(transport)};
+}
+
+NodeParts make_local_parts(int workers) {
+  return make_threaded_parts(workers, make_local_transport());
 }
 
 Node::Node(NodeOptions options, NodeParts parts)

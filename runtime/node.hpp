@@ -39,6 +39,8 @@ struct NodeParts {
 
 /// Steady clock, threads, timers on a thread, and the given transport.
 [[nodiscard]] NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport);
+/// The same for a node that has no others to talk to.
+[[nodiscard]] NodeParts make_local_parts(int workers);
 
 struct SpawnOptions {
   std::uint32_t incarnation = 1;

@@ -10,15 +10,16 @@ namespace {
 /// A node's end of a MemoryNetwork.
 ///
 /// Thread-safety: as Transport.
-/// Ownership:     borrows the network.
+/// Ownership:     shares the network, or borrows it where the pointer owns nothing.
 /// Errors:        as Transport.
 /// Restart:       as Transport.
 class MemoryTransport final : public Transport {
 public:
-  MemoryTransport(MemoryNetwork& network, const std::string& name) : network_(network), endpoint_("memory://" + name) {}
+  MemoryTransport(std::shared_ptr<MemoryNetwork> network, const std::string& name)
+      : network_(std::move(network)), endpoint_("memory://" + name) {}
   ~MemoryTransport() override { stop(Duration{0}); }
 
-  Result<Done> start(TransportSink& sink) override { return network_.attach(endpoint_, sink); }
+  Result<Done> start(TransportSink& sink) override { return network_->attach(endpoint_, sink); }
   const std::string& endpoint() const override { return endpoint_; }
 
   Result<Done> send(const std::string& endpoint, Envelope envelope) override {
@@ -26,7 +27,7 @@ public:
     envelope.from_endpoint = endpoint_;
     envelope.header.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
     envelope.header.payload_count = static_cast<std::uint16_t>(envelope.payloads.size());
-    Result<Done> carried = network_.carry({endpoint_, endpoint}, std::move(envelope));
+    Result<Done> carried = network_->carry({endpoint_, endpoint}, std::move(envelope));
     if (carried) {
       sent_.fetch_add(1);
       bytes_sent_.fetch_add(bytes);
@@ -43,16 +44,16 @@ public:
     counters.sent = sent_;
     counters.bytes_sent = bytes_sent_;
     counters.undeliverable = undeliverable_;
-    const MemoryNetwork::Received received = network_.received(endpoint_);
+    const MemoryNetwork::Received received = network_->received(endpoint_);
     counters.received = received.envelopes;
     counters.bytes_received = received.bytes;
     return counters;
   }
 
-  void stop(Duration) override { network_.detach(endpoint_); }
+  void stop(Duration) override { network_->detach(endpoint_); }
 
 private:
-  MemoryNetwork& network_;
+  const std::shared_ptr<MemoryNetwork> network_;
   const std::string endpoint_;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<std::uint64_t> bytes_sent_ = 0;
@@ -207,8 +208,13 @@ void MemoryNetwork::cut(const std::string& a, const std::string& b) {
   }
 }
 
+std::unique_ptr<Transport> make_local_transport() {
+  return std::make_unique<MemoryTransport>(std::make_shared<MemoryNetwork>(), "local");
+}
+
 std::unique_ptr<Transport> make_memory_transport(MemoryNetwork& network, const std::string& name) {
-  return std::make_unique<MemoryTransport>(network, name);
+  const std::shared_ptr<MemoryNetwork> borrowed(std::shared_ptr<void>(), &network);
+  return std::make_unique<MemoryTransport>(borrowed, name);
 }
 
 }  // namespace troupe::runtime

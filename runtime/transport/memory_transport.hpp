@@ -76,6 +76,8 @@ private:
   bool delivering_ = false;                                  // guarded by mutex_: one thread delivers at a time
 };
 
+/// A transport without others: for a node that is alone.
+[[nodiscard]] std::unique_ptr<Transport> make_local_transport();
 /// A transport named "memory://<name>" on `network`, which outlives it.
 [[nodiscard]] std::unique_ptr<Transport> make_memory_transport(MemoryNetwork& network, const std::string& name);
 

@@ -1,0 +1,13 @@
+# cmake -D PROGRAM=path -D LAST_LINE=text -P RunExample.cmake: the program has to succeed and to end with that line.
+# (ctest's PASS_REGULAR_EXPRESSION alone would not look at the exit status.)
+execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE output RESULT_VARIABLE status)
+message("${output}")
+string(FIND "\n${output}" "\n${LAST_LINE}\n" place REVERSE)
+string(LENGTH "${output}" whole)
+string(LENGTH "${LAST_LINE}\n" line)
+math(EXPR expected "${whole} - ${line}")
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} ended with status ${status}")
+elseif(NOT place EQUAL expected)
+  message(FATAL_ERROR "${PROGRAM} did not end with the line: ${LAST_LINE}")
+endif()
