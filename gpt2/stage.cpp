@@ -218,7 +218,7 @@ at::Tensor Stage::infer(const at::Tensor& input) const {
 LossSums Stage::evaluate(const at::Tensor& input, const at::Tensor& targets) const {
   const c10::NoGradGuard no_grad;
   require_end(slice_.has_head(), "evaluate", "the head");
-  return cross_entropy(head_logits(run_inference(input), *head_), targets.to(device_).reshape({-1}));
+  return head_loss(run_inference(input), targets.to(device_), *head_);
 }
 
 at::Tensor Stage::logits(const at::Tensor& tokens) const {

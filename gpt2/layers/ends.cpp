@@ -3,6 +3,19 @@
 #include <cmath>
 
 namespace troupe::gpt2 {
+namespace {
+
+/// The rows that have a target, int64 (M); undefined where all have one.
+at::Tensor rows_with_target(const at::Tensor& targets) {
+  const at::Tensor rows = targets.ne(kIgnoredTarget).nonzero().view({-1});
+  return rows.numel() == targets.numel() ? at::Tensor() : rows;
+}
+
+at::Tensor select_rows(const at::Tensor& values, const at::Tensor& rows) {
+  return rows.defined() ? values.index_select(0, rows) : values;
+}
+
+}  // namespace
 
 at::Tensor sinusoidal_positions(std::int64_t tokens, std::int64_t width) {
   at::Tensor table = at::empty({tokens, width}, at::kFloat);
@@ -42,21 +55,32 @@ at::Tensor head_logits(const at::Tensor& x, const HeadWeights2D& weights) {
   return at::mm(norm_forward(x, weights.norm).output, weights.matrix.t());  // (N, C) x (C, V) -> (N, V)
 }
 
+LossSums head_loss(const at::Tensor& x, const at::Tensor& targets, const HeadWeights2D& weights) {
+  const at::Tensor flat = targets.reshape({-1});  // (N)
+  const at::Tensor rows = rows_with_target(flat);
+  return cross_entropy(head_logits(select_rows(x, rows), weights), select_rows(flat, rows));
+}
+
 HeadForward head_forward(const at::Tensor& x, const at::Tensor& targets, const HeadWeights2D& weights, double scale) {
+  const at::Tensor flat = targets.reshape({-1});  // (N)
   HeadForward head;
-  head.kept.norm = norm_forward(x, weights.norm);                               // (N, C)
-  const at::Tensor logits = at::mm(head.kept.norm.output, weights.matrix.t());  // (N, V)
-  LossAndGradient loss = cross_entropy_with_gradient(logits, targets.reshape({-1}), scale);
+  head.kept.all_rows = x.size(0);
+  head.kept.rows = rows_with_target(flat);
+  head.kept.norm = norm_forward(select_rows(x, head.kept.rows), weights.norm);  // (M, C)
+  const at::Tensor logits = at::mm(head.kept.norm.output, weights.matrix.t());  // (M, V)
+  LossAndGradient loss = cross_entropy_with_gradient(logits, select_rows(flat, head.kept.rows), scale);
   head.sums = loss.sums;
-  head.kept.logit_gradient = loss.logit_gradient;  // (N, V)
+  head.kept.logit_gradient = loss.logit_gradient;  // (M, V)
   return head;
 }
 
 at::Tensor head_backward(const HeadKept& kept, const HeadWeights2D& weights, const HeadWeights2D& gradients) {
   at::Tensor matrix_gradient = gradients.matrix;
-  at::mm_out(matrix_gradient, kept.logit_gradient.t(), kept.norm.output);  // (V, N) x (N, C) -> (V, C)
-  const at::Tensor normed = at::mm(kept.logit_gradient, weights.matrix);   // (N, V) x (V, C) -> (N, C)
-  return norm_backward(normed, kept.norm, weights.norm, gradients.norm);   // (N, C)
+  at::mm_out(matrix_gradient, kept.logit_gradient.t(), kept.norm.output);            // (V, M) x (M, C) -> (V, C)
+  const at::Tensor normed = at::mm(kept.logit_gradient, weights.matrix);             // (M, V) x (V, C) -> (M, C)
+  at::Tensor some = norm_backward(normed, kept.norm, weights.norm, gradients.norm);  // (M, C)
+  if (!kept.rows.defined()) return some;
+  return at::zeros({kept.all_rows, some.size(1)}, some.options()).index_copy_(0, kept.rows, some);  // (N, C)
 }
 
 }  // namespace troupe::gpt2

@@ -33,9 +33,12 @@ struct HeadWeights2D {
   at::Tensor matrix;
 };
 
+/// Of the N rows only the M that have a target are computed: padding costs nothing in the widest layer.
 struct HeadKept {
-  NormForward norm;
-  at::Tensor logit_gradient;  ///< (N, V)
+  NormForward norm;           ///< of (M, C)
+  at::Tensor logit_gradient;  ///< (M, V)
+  at::Tensor rows;            ///< int64 (M), undefined where all rows have a target
+  std::int64_t all_rows = 0;  ///< N
 };
 
 struct HeadForward {
@@ -44,6 +47,9 @@ struct HeadForward {
 };
 
 at::Tensor head_logits(const at::Tensor& x, const HeadWeights2D& weights);
+
+/// Loss only: x (N, C), targets int64 with N elements.
+LossSums head_loss(const at::Tensor& x, const at::Tensor& targets, const HeadWeights2D& weights);
 HeadForward head_forward(const at::Tensor& x, const at::Tensor& targets, const HeadWeights2D& weights, double scale);
 
 /// Gradient of x (N, C); those of norm and matrix are written to `gradients`.

@@ -23,8 +23,7 @@ StageSlice whole(const ModelConfig& config) {
 }
 
 /// Every parameter's gradient of one micro-batch against automatic differentiation in double.
-void expect_autograd_agrees(const ModelConfig& config) {
-  const tests::StepData data = tests::random_step(config, 1, 3);
+void expect_autograd_agrees(const ModelConfig& config, const tests::StepData& data) {
   Stage stage(config, whole(config), kSeed);
   stage.weights().mul_(3.0);  // larger activations than at the start
   const tests::ReferenceModel reference(stage);
@@ -36,7 +35,7 @@ void expect_autograd_agrees(const ModelConfig& config) {
   const at::Tensor loss = reference.loss(data.tokens[0], data.targets[0], scale, kSeed, micro_batch);
   loss.backward();
   EXPECT_NEAR(sums.loss_sum * scale, loss.item<double>(), 1e-5);
-  EXPECT_EQ(sums.valid, 3 * 9);
+  EXPECT_EQ(sums.valid, data.targets.ne(kIgnoredTarget).sum().item<std::int64_t>());
   const at::Tensor flat = fold_tied(stage.parameters(), combine_blocks(stage.take_gradient_blocks(), 1), {});
   for (const ParameterInfo& info : stage.parameters().entries) {
     const at::Tensor expected = reference.at(info.name).grad();
@@ -44,6 +43,10 @@ void expect_autograd_agrees(const ModelConfig& config) {
     const double error = (parameter_view(flat, info) - expected).abs().max().item<double>();
     EXPECT_LE(error, 1e-4 * size + 1e-9) << info.name << " size " << size;
   }
+}
+
+void expect_autograd_agrees(const ModelConfig& config) {
+  expect_autograd_agrees(config, tests::random_step(config, 1, 3));
 }
 
 TEST(Stage, BL1_GradientsAgreeWithAutomaticDifferentiation) {
@@ -61,6 +64,28 @@ TEST(Stage, BL1_GradientsAgreeWithAnUntiedHeadAndFixedPositions) {
   config.head = HeadWeights::untied;
   config.positions = Positions::sinusoidal;
   expect_autograd_agrees(config);
+}
+
+TEST(Stage, BL1_GradientsAgreeWithPaddingAndWithoutAny) {
+  tests::StepData data = tests::random_step(small_config(), 1, 3);
+  data.targets.fill_(5);
+  expect_autograd_agrees(small_config(), data);
+  data.targets[0][1].narrow(0, 4, 6).fill_(kIgnoredTarget);
+  data.targets[0][2].fill_(kIgnoredTarget);
+  expect_autograd_agrees(small_config(), data);
+}
+
+TEST(Stage, STG2_AMicroBatchOfPaddingAloneGivesZeros) {
+  const ModelConfig config = small_config();
+  tests::StepData data = tests::random_step(config, 1, 3);
+  data.targets.fill_(kIgnoredTarget);
+  Stage stage(config, whole(config), kSeed);
+  stage.begin_step(1, 0, 1);
+  EXPECT_EQ(stage.forward_loss(data.micro_batch(0), data.tokens[0], data.targets[0], 1.0), LossSums{});
+  EXPECT_EQ(stage.evaluate(data.tokens[0], data.targets[0]), LossSums{});
+  stage.backward_loss(0);
+  const at::Tensor gradient = combine_blocks(stage.take_gradient_blocks(), 1);
+  EXPECT_TRUE(at::equal(gradient, at::zeros_like(gradient)));
 }
 
 TEST(Stage, AT1_AnOutputDependsOnNoLaterToken) {
