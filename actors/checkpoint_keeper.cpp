@@ -43,18 +43,23 @@ struct CheckpointKeeper::Collected {
   Done done;
 };
 
-CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& job)
-    : root_(std::move(root)), job_(job) {
+CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& job, std::uint64_t training_samples)
+    : root_(std::move(root)), job_(job), order_(order_json(job, training_samples)) {
   gpt2::remove_unfinished(root_);
 }
 
-FoundCheckpoint CheckpointKeeper::find_newest() const {
-  const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(root_);
+FoundCheckpoint CheckpointKeeper::find_newest(std::uint32_t last_recorded) const {
+  const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(root_, last_recorded);
   FoundCheckpoint found{0, "", newest.rejections};
   if (newest.folder.empty()) return found;
-  const std::string difference = gpt2::model_difference(newest.head.model, model_json(job_));
-  if (!difference.empty()) {
-    throw std::runtime_error("checkpoint " + newest.folder.string() + " is of another model: " + difference);
+  const std::string model = gpt2::settings_difference(newest.head.model, model_json(job_));
+  if (!model.empty()) {
+    throw std::runtime_error("checkpoint " + newest.folder.string() + " is of another model: " + model);
+  }
+  const std::string order = gpt2::settings_difference(newest.head.order, order_);
+  if (!order.empty()) {
+    throw std::runtime_error("checkpoint " + newest.folder.string() + " is of another order of samples: " + order +
+                             "; keep these settings, or begin a new run");
   }
   found.step = newest.head.step;
   found.directory = newest.folder.string();
@@ -65,7 +70,8 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
   const auto collected = std::make_shared<Collected>();  // shared by the answers of all owners
   collected->request = request;
   collected->head = {request.step,    request.epoch,    request.next_position,
-                     job_.train.seed, model_json(job_), layout_words(job_.layout)};
+                     job_.train.seed, model_json(job_), layout_words(job_.layout),
+                     order_};
   collected->done = std::move(done);
   collected->waiting = request.owners.size();
   collected->temporary = gpt2::begin_checkpoint(root_, collected->head);

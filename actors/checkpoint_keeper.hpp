@@ -49,10 +49,12 @@ class CheckpointKeeper final {
 public:
   using Done = std::function<void(const SaveOutcome&, runtime::Context&)>;
 
-  CheckpointKeeper(std::filesystem::path root, const JobConfig& job);
+  /// `training_samples`: of the job's data, by which other data is recognised.
+  CheckpointKeeper(std::filesystem::path root, const JobConfig& job, std::uint64_t training_samples);
 
-  /// Throws std::runtime_error when the newest complete checkpoint is of another model.
-  [[nodiscard]] FoundCheckpoint find_newest() const;
+  /// The newest complete checkpoint up to the step at which the run's record ends. Throws std::runtime_error when it is
+  /// of another model, or of another order of samples: the run would repeat some samples and skip others unnoticed.
+  [[nodiscard]] FoundCheckpoint find_newest(std::uint32_t last_recorded) const;
   void save(const SaveRequest& request, Done done, runtime::Context& context);
 
 private:
@@ -61,6 +63,7 @@ private:
 
   const std::filesystem::path root_;
   const JobConfig job_;
+  const std::string order_;
 };
 
 }  // namespace troupe::actors

@@ -117,4 +117,16 @@ std::string model_json(const JobConfig& job) {
   return model.dump();
 }
 
+std::string order_json(const JobConfig& job, std::uint64_t training_samples) {
+  nlohmann::ordered_json order;
+  order["data.seed"] = job.data.seed;
+  order["data.format"] = job.data.format == SampleFormat::stream ? "stream" : "lines";
+  order["data.tokenizer"] = job.data.tokenizer;
+  order["data.validation_fraction"] = job.data.validation_fraction;
+  order["training samples"] = training_samples;
+  order["train.seed"] = job.train.seed;
+  order["train.global_batch"] = job.train.global_batch;
+  return order.dump();
+}
+
 }  // namespace troupe::actors

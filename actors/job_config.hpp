@@ -94,7 +94,9 @@ public:
 [[nodiscard]] JobConfig load_job_config(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 /// The resolved job as TOML, every key present.
 [[nodiscard]] std::string render_job_config(const JobConfig& job);
-/// The model part as JSON text, as checkpoints record it (gpt2 checkpoint's mismatch() compares it).
+/// The model part as JSON text, as checkpoints record it (gpt2::settings_difference() compares it).
 [[nodiscard]] std::string model_json(const JobConfig& job);
+/// What decides which sample comes when and with which random numbers, by config key: a run goes on only with the same.
+[[nodiscard]] std::string order_json(const JobConfig& job, std::uint64_t training_samples);
 
 }  // namespace troupe::actors

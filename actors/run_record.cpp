@@ -92,6 +92,10 @@ void StepLog::cut_after(std::uint32_t step) {
   lseek(descriptor_, 0, SEEK_END);
 }
 
+void StepLog::sync() {
+  if (fdatasync(descriptor_) != 0) fail(file_, "cannot make durable");
+}
+
 std::string hex_float(double value) {
   std::array<char, 40> text{};
   const int length = std::snprintf(text.data(), text.size(), "%a", value);

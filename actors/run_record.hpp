@@ -32,6 +32,8 @@ public:
   [[nodiscard]] std::string record(std::uint32_t step, const nlohmann::ordered_json& line);
   /// Forgets all steps after `step`: for runs whose repeats are not the same by nature (ps_async).
   void cut_after(std::uint32_t step);
+  /// Makes the file's content durable.
+  void sync();
 
 private:
   void load();

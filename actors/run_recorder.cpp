@@ -1,5 +1,7 @@
 #include "actors/run_recorder.hpp"
 
+#include "gpt2/store/storage.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -74,7 +76,12 @@ void RunRecorder::load_validation() {
     }
   }
   in.close();
-  std::ofstream(validation_file_, std::ios::trunc) << kept;
+  // Replaced as a whole, and only where something is torn: a crash here must not cost the lines before.
+  std::error_code absent;
+  if (std::filesystem::file_size(validation_file_, absent) == kept.size() || absent) return;
+  if (const std::string error = gpt2::replace_file(validation_file_, kept); !error.empty()) {
+    throw std::runtime_error(error);
+  }
 }
 
 std::string RunRecorder::record_step(const StepLine& line, const LedgerLine& ledger) {
@@ -137,6 +144,15 @@ void RunRecorder::cut_after(std::uint32_t step) {
   metrics_.cut_after(step);
   ledger_.cut_after(step);
   if (numbers_.size() > step) numbers_.resize(step);
+}
+
+void RunRecorder::sync() {
+  metrics_.sync();
+  ledger_.sync();
+}
+
+std::uint32_t RunRecorder::steps() const {
+  return std::min(metrics_.steps(), ledger_.steps());
 }
 
 }  // namespace troupe::actors

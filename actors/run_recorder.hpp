@@ -57,7 +57,11 @@ public:
   /// True when this is the lowest validation loss so far (or again that step).
   bool record_validation(const ValidationLine& line);
   void cut_after(std::uint32_t step);
+  /// Makes what was recorded durable: before a checkpoint, which must never be ahead of its run's record.
+  void sync();
 
+  /// Steps that are in both files.
+  [[nodiscard]] std::uint32_t steps() const;
   [[nodiscard]] double best_loss() const { return best_loss_; }
   [[nodiscard]] std::uint32_t best_step() const { return best_step_; }
 

@@ -42,7 +42,7 @@ TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
       listener_(std::move(listener)),
       recorder_(parts_.run_directory, parts_.plan.steps_per_epoch(), repeats(parts_.job)),
       tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job.layout)),
-      checkpoints_(parts_.run_directory / "checkpoints", parts_.job) {
+      checkpoints_(parts_.run_directory / "checkpoints", parts_.job, parts_.plan.training_samples()) {
   progress_.total_steps = parts_.plan.total_steps();
   for (const std::string& name : parts_.plan.actor_names()) progress_.actors[name] = false;
 }
@@ -101,7 +101,7 @@ void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Contex
 }
 
 void TrainerActor::load_everywhere(runtime::Context& context) {
-  const FoundCheckpoint found = checkpoints_.find_newest();
+  const FoundCheckpoint found = checkpoints_.find_newest(recorder_.steps());
   for (const std::string& rejection : found.rejections) {
     tell("refused checkpoint " + rejection);
     tell_event("checkpoint_refused", ordered_json{{"cause", rejection}}.dump(), context);
@@ -304,6 +304,7 @@ void TrainerActor::save_or_go_on(runtime::Context& context) {
   state_ = State::saving;
   context.note(runtime::Phase::checkpoint, step_, 0);
   parts_.faults.reached("trainer", context.self().incarnation, step_, runtime::Phase::checkpoint);
+  recorder_.sync();
   const SaveRequest request{epoch_, step_, recorder_.best_step(),
                             static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch, parameter_owners()};
   checkpoints_.save(

@@ -6,6 +6,7 @@
 #include "console/exit_codes.hpp"
 #include "console/progress.hpp"
 #include "console/report.hpp"
+#include "gpt2/store/checkpoint.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
@@ -140,11 +141,13 @@ struct Screen {
 
   void show(const TrainingProgress& progress) {
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    step = progress.step;
     if (!progress.news.empty()) printer.say(progress.news);
     printer.show(to_state(progress, elapsed));
   }
 
   ProgressPrinter printer;
+  std::atomic<std::uint32_t> step = 0;  // the last that was shown; a dead trainer cannot be asked
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
 
@@ -193,18 +196,19 @@ std::string state_word(TrainingEnd::Kind kind) {
 
 int tell_end(const JobOptions& options, const TrainingEnd& end) {
   const std::filesystem::path report = write_report(options.folder);
-  const std::filesystem::path checkpoint = options.folder.checkpoints() / ("step-" + std::to_string(end.step));
+  const std::filesystem::path checkpoint = gpt2::find_newest_checkpoint(options.folder.checkpoints()).folder;
   if (options.output == JobOptions::Output::json) {
     nlohmann::ordered_json json;
     json["state"] = state_word(end.kind);
     json["step"] = end.step;
     json["run_directory"] = options.folder.root.string();
-    json["checkpoint"] = checkpoint.string();
+    if (!checkpoint.empty()) json["checkpoint"] = checkpoint.string();
     json["report"] = report.string();
     if (!end.text.empty()) json["reason"] = end.text;
     std::cout << json.dump() << std::endl;
   } else if (end.kind != TrainingEnd::Kind::failed) {
-    std::cout << "run folder:  " << options.folder.root.string() << "\ncheckpoint:  " << checkpoint.string()
+    std::cout << "run folder:  " << options.folder.root.string()
+              << "\ncheckpoint:  " << (checkpoint.empty() ? "none yet" : checkpoint.string())
               << "\nloss curve:  " << report.string() << std::endl;
   }
   if (end.kind == TrainingEnd::Kind::finished) return to_int(ExitCode::ok);
@@ -226,11 +230,12 @@ void set_fault_environment(const std::vector<std::string>& faults) {
 }  // namespace
 
 int run_job(const JobOptions& options) {
+  // Until something runs that wants an end of its own, a stop signal simply ends the process.
+  const actors::JobPlan plan = actors::plan_job(options.job);
   const sigset_t signals = block_stop_signals();
   // The progress line tells of deaths and restarts itself.
   runtime::log_to_stderr("err");
   set_fault_environment(options.faults);
-  const actors::JobPlan plan = actors::plan_job(options.job);
   const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
@@ -244,7 +249,6 @@ int run_job(const JobOptions& options) {
   node_options.term = kTerm;
   node_options.status_directory = options.folder.status_pages();
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
-  SignalThread signal_thread(signals, node);
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
   write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
@@ -262,12 +266,14 @@ int run_job(const JobOptions& options) {
       std::make_unique<actors::TrainerActor>(
           actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
           listener));
+  const SignalThread signal_thread(signals, node);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
 
-  const TrainingEnd end = ending.wait();
+  TrainingEnd end = ending.wait();
+  if (end.step == 0) end.step = screen.step;
   screen.printer.finish();
   const auto stopped =
       node.request<scheduler::Ack>(runtime::kHeadName, scheduler::EndJob{state_word(end.kind)}, kEndDeadline);

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <limits>
 #include <sstream>
 #include <stdexcept>
 
@@ -34,6 +33,13 @@ std::string field(const nlohmann::json& object, const char* name) {
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
   throw std::runtime_error("cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(errno));
+}
+
+struct flock whole_file_lock() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
 }
 
 /// The fields of /proc/PID/stat after the program's name, which may itself hold spaces and brackets.
@@ -101,10 +107,31 @@ void write_head_info(const RunFolder& folder, const HeadInfo& info) {
   if (rename(fresh.c_str(), folder.head().c_str()) != 0) fail(folder.head(), "replace");
 }
 
+RunLock::RunLock(const RunFolder& folder) {
+  descriptor_ = open(folder.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail(folder.lock(), "create");
+  struct flock whole = whole_file_lock();
+  if (fcntl(descriptor_, F_OFD_SETLK, &whole) == 0) return;
+  const int reason = errno;
+  close(descriptor_);
+  errno = reason;
+  if (reason != EAGAIN && reason != EACCES) fail(folder.lock(), "lock");
+  const auto head = read_head_info(folder);
+  throw CommandError(ExitCode::usage, "the run in " + folder.root.string() + " is still going on" +
+                                          (head ? " (process " + std::to_string(head->process) + ")" : ""));
+}
+
+RunLock::~RunLock() {
+  close(descriptor_);
+}
+
 bool is_run_alive(const RunFolder& folder) {
-  const auto info = read_head_info(folder);
-  if (!info || info->state != "running") return false;
-  return process_state(info->process, std::numeric_limits<std::int64_t>::max()) != ProcessState::gone;
+  const int descriptor = open(folder.lock().c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  struct flock other = whole_file_lock();
+  const bool known = fcntl(descriptor, F_OFD_GETLK, &other) == 0;
+  close(descriptor);
+  return known && other.l_type != F_UNLCK;
 }
 
 ProcessState process_state(int process, std::int64_t updated_ns) {

@@ -21,6 +21,7 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path status_pages() const { return root / "actors"; }
   [[nodiscard]] std::filesystem::path head() const { return root / "head.json"; }
   [[nodiscard]] std::filesystem::path report() const { return root / "report.html"; }
+  [[nodiscard]] std::filesystem::path lock() const { return root / "head.lock"; }
   [[nodiscard]] std::filesystem::path log(std::string_view actor) const;
 };
 
@@ -41,7 +42,26 @@ struct HeadInfo {
 /// Replaces the file as a whole. Throws std::runtime_error with the reason when that fails.
 void write_head_info(const RunFolder& folder, const HeadInfo& info);
 
-/// Whether the run goes on: head.json says "running" and its process is alive.
+/// The right to lead the run of a folder; the kernel gives it back when the process ends, however it ends. (A pid would
+/// not do: in a container the next head has the same one.)
+///
+/// Thread-safety: single owner thread.
+/// Ownership:     owns the lock on head.lock, an open-file-description lock (fcntl(2)).
+/// Errors:        the constructor throws CommandError (usage) when another process leads the run, std::runtime_error
+///                when the file cannot be made.
+/// Restart:       free at once.
+class RunLock final {
+public:
+  explicit RunLock(const RunFolder& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+private:
+  int descriptor_ = -1;
+};
+
+/// Whether the run goes on: a process holds its RunLock.
 [[nodiscard]] bool is_run_alive(const RunFolder& folder);
 
 /// What the kernel says about a process of this machine.

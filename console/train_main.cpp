@@ -2,6 +2,7 @@
 #include "actors/fault_plan.hpp"
 #include "console/commands.hpp"
 #include "console/job_runner.hpp"
+#include "gpt2/store/storage.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
@@ -9,7 +10,6 @@
 
 #include <unistd.h>
 
-#include <fstream>
 #include <iostream>
 
 /// train, head and kill.
@@ -19,18 +19,9 @@ namespace {
 constexpr runtime::Duration kKillDeadline = std::chrono::seconds(3);
 
 void write_config(const RunFolder& folder, const actors::JobConfig& job) {
-  std::ofstream out(folder.config(), std::ios::trunc);
-  out << actors::render_job_config(job) << std::flush;
-  if (!out) throw std::runtime_error("cannot write " + folder.config().string() + ": is the disk full?");
-}
-
-RunFolder resumed_folder(const ParsedCommand& command) {
-  const RunFolder folder = find_run_folder(command.get("run-dir"));
-  if (is_run_alive(folder)) {
-    throw CommandError(ExitCode::usage, "the run in " + folder.root.string() + " is still going on (process " +
-                                            std::to_string(read_head_info(folder)->process) + ")");
+  if (const std::string error = gpt2::replace_file(folder.config(), actors::render_job_config(job)); !error.empty()) {
+    throw std::runtime_error(error);
   }
-  return folder;
 }
 
 JobOptions job_options(const ParsedCommand& command) {
@@ -45,7 +36,7 @@ JobOptions job_options(const ParsedCommand& command) {
   JobOptions options;
   if (config.empty()) {
     if (!resume) throw CommandError(ExitCode::usage, "a config file is missing: troupe train CONFIG.toml");
-    config = resumed_folder(command).config().string();
+    config = find_run_folder(command.get("run-dir")).config().string();
   }
   options.job = actors::load_job_config(config, overrides);
   options.faults = command.all("inject");
@@ -61,7 +52,9 @@ JobOptions job_options(const ParsedCommand& command) {
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
   actors::check_job(options.job);
-  options.folder = command.has("resume") ? resumed_folder(command) : make_run_folder(command.get("run-dir"));
+  const std::string wanted = command.get("run-dir");
+  options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
+  const RunLock leading(options.folder);
   write_config(options.folder, options.job);
   return run_job(options);
 }

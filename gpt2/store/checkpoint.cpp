@@ -146,9 +146,15 @@ std::string verify_checkpoint(const fs::path& folder) {
   return "";
 }
 
-NewestCheckpoint find_newest_checkpoint(const fs::path& root) {
+NewestCheckpoint find_newest_checkpoint(const fs::path& root, std::uint32_t last_recorded) {
   NewestCheckpoint newest;
   for (const auto& [step, folder] : published(root)) {
+    if (step > last_recorded) {
+      newest.rejections.push_back(folder.string() +
+                                  ": the record of the run (metrics.jsonl, ledger.jsonl) ends at step " +
+                                  std::to_string(last_recorded) + ", before it");
+      continue;
+    }
     const std::string problem = verify_checkpoint(folder);
     if (problem.empty()) {
       newest.folder = folder;

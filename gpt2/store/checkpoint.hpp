@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <set>
 #include <span>
@@ -37,6 +38,7 @@ struct CheckpointHead {
   std::uint64_t seed = 0;           ///< key of the counter-based random numbers, with step and sample
   std::string model;                ///< the model as JSON
   std::string layout;               ///< in words; any other layout can load it
+  std::string order;                ///< what decides which sample comes when, as JSON
 };
 
 /// The temporary folder `step-N.eE.tmp-P` for the process P under `root`, made empty where that is possible; where it
@@ -61,10 +63,12 @@ struct NewestCheckpoint {
   std::vector<std::string> rejections;  ///< "folder: reason", newest first
 };
 
-/// The highest step that verifies. LATEST is a hint for people; the folders decide.
+/// The highest step that verifies, up to `last_recorded`: the step at which the record of the run ends, since what
+/// follows a checkpoint must also follow in the record. LATEST is a hint for people; the folders decide.
 ///
 /// CP-3  A damaged checkpoint is passed over, with the reason, and the one before it is found.
-NewestCheckpoint find_newest_checkpoint(const std::filesystem::path& root);
+NewestCheckpoint find_newest_checkpoint(const std::filesystem::path& root,
+                                        std::uint32_t last_recorded = std::numeric_limits<std::uint32_t>::max());
 
 /// Deletes checkpoints except the `keep` newest and `also`; only when the newest verifies. At least two are kept.
 ///
@@ -73,8 +77,9 @@ void prune_checkpoints(const std::filesystem::path& root, std::size_t keep, cons
 /// Removes temporary folders that other processes left.
 void remove_unfinished(const std::filesystem::path& root);
 
-/// Which keys of two models differ, with both values; empty when they are the same.
-std::string model_difference(const std::string& checkpoint_model, const std::string& model);
+/// Which keys of two JSON objects (CheckpointHead::model or ::order) differ, with both values; empty when they are the
+/// same.
+std::string settings_difference(const std::string& checkpoint, const std::string& job);
 
 /// A complete checkpoint, open for reading by name from whichever file holds it.
 ///

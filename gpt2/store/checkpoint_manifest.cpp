@@ -43,8 +43,8 @@ bool has_all_fields(const ordered_json& manifest) {
   const bool numbers = has_number(manifest, "step") && has_number(manifest, "epoch") &&
                        has_number(manifest, "next_position") && has_number(manifest, "seed");
   const auto files = manifest.find("files");
-  return numbers && has_text(manifest, "layout") && manifest.contains("model") && files != manifest.end() &&
-         files->is_array() && std::all_of(files->begin(), files->end(), is_record);
+  return numbers && has_text(manifest, "layout") && manifest.contains("model") && manifest.contains("order") &&
+         files != manifest.end() && files->is_array() && std::all_of(files->begin(), files->end(), is_record);
 }
 
 }  // namespace
@@ -92,6 +92,7 @@ std::string render_manifest(const CheckpointHead& head, const ordered_json& file
   manifest["seed"] = head.seed;
   manifest["model"] = ordered_json::parse(head.model);
   manifest["layout"] = head.layout;
+  manifest["order"] = ordered_json::parse(head.order);
   manifest["files"] = files;
   manifest["self"] = self_hash(manifest);
   return manifest.dump(1) + "\n";
@@ -129,13 +130,14 @@ ReadManifest read_manifest(const fs::path& folder) {
   result.head.seed = manifest.value("seed", std::uint64_t{0});
   result.head.model = manifest.value("model", ordered_json::object()).dump();
   result.head.layout = manifest.value("layout", "");
+  result.head.order = manifest.value("order", ordered_json::object()).dump();
   result.files = manifest.value("files", ordered_json::array());
   return result;
 }
 
-std::string model_difference(const std::string& checkpoint_model, const std::string& model) {
-  const ordered_json theirs = ordered_json::parse(checkpoint_model, nullptr, false);
-  const ordered_json ours = ordered_json::parse(model, nullptr, false);
+std::string settings_difference(const std::string& checkpoint, const std::string& job) {
+  const ordered_json theirs = ordered_json::parse(checkpoint, nullptr, false);
+  const ordered_json ours = ordered_json::parse(job, nullptr, false);
   std::string difference;
   for (const auto& [key, value] : ours.items()) {
     if (key == "dropout") continue;  // no part of the weights

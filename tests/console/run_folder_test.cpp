@@ -56,6 +56,21 @@ TEST(RunFolder, LogsAreNamedAfterTheirActors) {
   EXPECT_EQ(RunFolder{"r"}.log("stage/r0.s1"), "r/logs/stage_r0.s1.log");
 }
 
+TEST(RunFolder, OneLeadsARunAtATimeAndTheKernelKnowsWhetherItLives) {
+  const ScratchFolder scratch("run_folder_lock");
+  const RunFolder folder{scratch.path()};
+  EXPECT_FALSE(is_run_alive(folder));
+  {
+    const RunLock leading(folder);
+    EXPECT_TRUE(is_run_alive(folder));
+    EXPECT_TRUE(is_run_alive(folder)) << "looking takes nothing away";
+    EXPECT_THROW(RunLock{folder}, CommandError);
+  }
+  EXPECT_FALSE(is_run_alive(folder));
+  const RunLock again(folder);
+  EXPECT_THROW(RunLock{RunFolder{scratch.path() / "absent"}}, std::runtime_error);
+}
+
 TEST(RunFolder, HeadInfoIsWrittenWholeAndReadBack) {
   const ScratchFolder scratch("run_folder_head");
   const RunFolder folder{scratch.path()};
@@ -67,9 +82,7 @@ TEST(RunFolder, HeadInfoIsWrittenWholeAndReadBack) {
   EXPECT_EQ(info->endpoint, "tcp://127.0.0.1:7700");
   EXPECT_EQ(info->process, getpid());
   EXPECT_EQ(info->started, "2026-01-01T00:00:00Z");
-  EXPECT_TRUE(is_run_alive(folder));
-  write_head_info(folder, {"", getpid(), "finished", ""});
-  EXPECT_FALSE(is_run_alive(folder));
+  EXPECT_FALSE(is_run_alive(folder)) << "head.json alone says nothing: its process may be another by now";
   std::ofstream(folder.head(), std::ios::trunc) << "{\"pid\":";
   EXPECT_FALSE(read_head_info(folder));
   EXPECT_THROW(write_head_info(RunFolder{scratch.path() / "absent"}, {}), std::runtime_error);

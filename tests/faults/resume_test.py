@@ -113,6 +113,39 @@ class Resume(ProgramTest):
         self.assertIn("width", done.stderr)
         self.assertIn("64", done.stderr)
 
+    def test_another_order_of_samples_is_refused(self):
+        run = self.train(name="ordered")
+        for change in ("data.seed=9", "train.seed=9", "train.global_batch=32"):
+            with self.subTest(change=change):
+                config = run.folder / "config.toml"
+                done = self.troupe("train", config, change, "train.steps=16", "--resume", "--run-dir", run.folder)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("another order of samples", done.stderr)
+                self.assertIn(change.split("=")[0], done.stderr)
+
+    def test_a_record_that_ends_before_the_newest_checkpoint_falls_back_to_an_older_one(self):
+        """What a power cut can leave of metrics.jsonl, or a line damaged in the middle."""
+        reference = self.train(name="undisturbed")
+        run = self.train(name="torn")
+        validation = (run.folder / "validation.jsonl").read_text()
+        metrics = run.folder / "metrics.jsonl"
+        lines = metrics.read_text().splitlines(keepends=True)
+        metrics.write_text("".join(lines[:9]) + lines[9][:20])
+        done = self.resumed("torn")
+        self.assertIn("ends at step 9", done.events("checkpoint_refused")[0]["cause"])
+        self.assert_same_training(done, reference)
+        self.assert_each_step_once(done, 12)
+        self.assertEqual((run.folder / "validation.jsonl").read_text(), validation)
+
+    def test_ctrl_c_while_the_job_starts(self):
+        process = self.start("train", "job.toml", *self.overrides(), "--run-dir", "early")
+        self.wait_for(lambda: (self.folder / "early" / "head.json").exists(), "the head")
+        process.send_signal(signal.SIGINT)
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertEqual(self.processes(), [])
+        self.judge("early")
+
     def test_figures_are_whole_json_lines(self):
         run = self.train(name="whole")
         for name in ("metrics.jsonl", "ledger.jsonl", "validation.jsonl", "events.jsonl"):

@@ -18,7 +18,7 @@ std::vector<float> values_of(std::uint32_t step, float mark) {
 }
 
 CheckpointHead head_of(std::uint32_t step) {
-  return {step, 1, 10ULL * step, 7, kModel, "1 stage"};
+  return {step, 1, 10ULL * step, 7, kModel, "1 stage", R"({"data.seed":3})"};
 }
 
 /// One or two shards of the same two parameters, written but not published.
@@ -160,6 +160,19 @@ TEST(Checkpoint, CP5_AnyLayoutReadsWhatAnotherWrote) {
   EXPECT_THROW(whole.read("c", few), StorageError);
 }
 
+TEST(Checkpoint, OneLaterThanTheRecordOfTheRunIsPassedOver) {
+  const test::TemporaryFolder folder;
+  ASSERT_EQ(save(folder.path(), 4), "");
+  ASSERT_EQ(save(folder.path(), 5), "");
+  EXPECT_EQ(find_newest_checkpoint(folder.path(), 5).head.step, 5U);
+  const NewestCheckpoint before = find_newest_checkpoint(folder.path(), 4);
+  EXPECT_EQ(before.head.step, 4U);
+  EXPECT_EQ(before.head.order, R"({"data.seed":3})");
+  ASSERT_EQ(before.rejections.size(), 1U);
+  EXPECT_NE(before.rejections[0].find("step-5: the record of the run"), std::string::npos) << before.rejections[0];
+  EXPECT_TRUE(find_newest_checkpoint(folder.path(), 3).folder.empty());
+}
+
 TEST(Checkpoint, DigestsTellStepsAndValuesApart) {
   const test::TemporaryFolder folder;
   ASSERT_EQ(save(folder.path(), 4), "");
@@ -168,9 +181,9 @@ TEST(Checkpoint, DigestsTellStepsAndValuesApart) {
 }
 
 TEST(Checkpoint, ModelsThatDifferAreNamedByKey) {
-  EXPECT_EQ(model_difference(kModel, kModel), "");
+  EXPECT_EQ(settings_difference(kModel, kModel), "");
   const std::string other = R"({"layers":1,"heads":1,"width":8,"context":4,"vocabulary":3,"head":"tied"})";
-  const std::string difference = model_difference(kModel, other);
+  const std::string difference = settings_difference(kModel, other);
   EXPECT_NE(difference.find("width is 2 in the checkpoint and 8 in the job"), std::string::npos) << difference;
 }
 
