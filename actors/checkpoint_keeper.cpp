@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -16,12 +18,18 @@ namespace {
 constexpr runtime::Duration kShardDeadline = std::chrono::minutes(5);
 constexpr std::size_t kKept = 3;
 
-/// A shard's report is one JSON array of files, or (from the parameter server) an array of such arrays.
+bool is_list(const nlohmann::ordered_json& json) {
+  return json.is_array() && !json.empty();
+}
+
+/// A shard's report is one JSON array of files, or (from the parameter server) an array of such arrays. Empty when it
+/// is neither: an owner that reports no file wrote no shard.
 std::vector<std::string> reports_of(const runtime::Payload& payload) {
   const std::string text(reinterpret_cast<const char*>(payload.data()), payload.size());
   const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_array()) return {};
-  if (json.empty() || !json.front().is_array()) return {text};
+  if (!is_list(json)) return {};
+  if (!json.front().is_array()) return {text};
+  if (!std::all_of(json.begin(), json.end(), is_list)) return {};
   std::vector<std::string> reports;
   for (const auto& report : json) reports.push_back(report.dump());
   return reports;
@@ -79,16 +87,23 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
     const SaveShard order{request.epoch, request.step, collected->temporary.string()};
     context.request<ShardSaved>({owner, 0}, order, kShardDeadline,
                                 [this, collected, owner](runtime::Result<ShardSaved> answer, runtime::Context& turn) {
-                                  if (answer) {
-                                    for (std::string& report : reports_of(answer->report)) {
-                                      collected->reports.push_back(std::move(report));
-                                    }
-                                  } else if (collected->error.empty()) {
-                                    collected->error = answer.failure().within(owner).text;
-                                  }
+                                  collect(owner, answer, *collected);
                                   if (--collected->waiting == 0) collected->done(publish(*collected), turn);
                                 });
   }
+}
+
+void CheckpointKeeper::collect(const std::string& owner, const runtime::Result<ShardSaved>& answer,
+                               Collected& collected) {
+  std::string error;
+  if (!answer) {
+    error = answer.failure().within(owner).text;
+  } else {
+    std::vector<std::string> reports = reports_of(answer->report);
+    if (reports.empty()) error = owner + " reports no file of its shard: it runs another program";
+    std::move(reports.begin(), reports.end(), std::back_inserter(collected.reports));
+  }
+  if (collected.error.empty()) collected.error = error;
 }
 
 SaveOutcome CheckpointKeeper::publish(const Collected& collected) const {

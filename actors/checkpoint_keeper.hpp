@@ -59,6 +59,7 @@ public:
 
 private:
   struct Collected;
+  static void collect(const std::string& owner, const runtime::Result<ShardSaved>& answer, Collected& collected);
   [[nodiscard]] SaveOutcome publish(const Collected& collected) const;
 
   const std::filesystem::path root_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
 namespace troupe::actors {
@@ -78,13 +79,23 @@ void ServerActor::set_gradients(const Pushes& pushes, std::uint32_t first_micro_
     }
     models_[stage]->set_gradient(sum_blocks(ranges, sums, micro_batches));
   }
+  fold_tied();
+}
+
+/// Every stage needs it, also those that share no weight: it makes the gradient that the optimizer takes.
+void ServerActor::fold_tied() {
+  std::optional<TensorBytes> lookup;
+  std::optional<TensorBytes> head;
   if (models_.front()->is_tied_elsewhere()) {
-    const TensorBytes lookup = models_.front()->tied_part();
-    const TensorBytes head = models_.back()->tied_part();
-    models_.front()->fold_tied(head);
-    models_.back()->fold_tied(lookup);
-  } else {
-    models_.front()->fold_tied(std::nullopt);
+    lookup = models_.front()->tied_part();
+    head = models_.back()->tied_part();
+  }
+  for (const auto& model : models_) {
+    if (!model->is_tied_elsewhere()) {
+      model->fold_tied(std::nullopt);
+    } else {
+      model->fold_tied(model == models_.front() ? head : lookup);
+    }
   }
 }
 

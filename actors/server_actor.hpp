@@ -48,6 +48,7 @@ private:
   void sum_step(const Pushes& pushes, runtime::Context& context);
   void apply_replica(const Pushes& pushes, runtime::Context& context);
   void set_gradients(const Pushes& pushes, std::uint32_t first_micro_batch, std::uint32_t micro_batches);
+  void fold_tied();
   void send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context);
   [[nodiscard]] std::vector<ParameterSquare> squares() const;
 

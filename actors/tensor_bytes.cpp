@@ -4,12 +4,15 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
 namespace troupe::actors {
 namespace {
+
+constexpr std::size_t kMostOfEmpty = std::size_t{1} << 31;
 
 at::ScalarType scalar_type(TensorBytes::Type type) {
   switch (type) {
@@ -43,7 +46,9 @@ TensorBytes to_bytes(const at::Tensor& tensor) {
 at::Tensor to_tensor(const TensorBytes& bytes) {
   const at::ScalarType type = scalar_type(bytes.type);
   const std::size_t element = c10::elementSize(type);
-  const std::size_t available = bytes.data.size() / element;
+  // A tensor without elements takes no bytes whatever its other sizes, which must not overflow either.
+  const bool is_empty = std::find(bytes.shape.begin(), bytes.shape.end(), 0) != bytes.shape.end();
+  const std::size_t available = is_empty ? kMostOfEmpty : bytes.data.size() / element;
   std::size_t elements = 1;
   for (const std::int64_t size : bytes.shape) {
     // Compared before multiplied: a hostile shape must not overflow into a plausible size.
@@ -51,8 +56,9 @@ at::Tensor to_tensor(const TensorBytes& bytes) {
       throw std::runtime_error("tensor message with a shape larger than its " + std::to_string(bytes.data.size()) +
                                " bytes");
     }
-    elements *= static_cast<std::size_t>(size);
+    if (size > 0) elements *= static_cast<std::size_t>(size);
   }
+  if (is_empty) elements = 0;
   if (elements * element != bytes.data.size()) {
     throw std::runtime_error("tensor message with " + std::to_string(bytes.data.size()) + " bytes for " +
                              std::to_string(elements) + " elements");

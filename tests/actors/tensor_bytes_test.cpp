@@ -25,7 +25,9 @@ TEST(TensorBytes, TB1_ThereAndBackIsTheSameBitForBit) {
   const at::Tensor numbers = at::arange(12, at::kLong).reshape({3, 4});
   EXPECT_TRUE(to_tensor(to_bytes(numbers)).equal(numbers));
   EXPECT_TRUE(to_tensor(to_bytes(numbers.t())).equal(numbers.t())) << "not contiguous";
-  EXPECT_EQ(to_tensor(to_bytes(at::zeros({0, 5}))).numel(), 0);
+  for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{0, 5}, {5, 0}, {0}}) {
+    EXPECT_EQ(to_tensor(to_bytes(at::zeros(shape))).sizes(), at::IntArrayRef(shape));
+  }
 }
 
 TEST(TensorBytes, TB1_TheTensorOutlivesTheMessage) {
@@ -50,6 +52,9 @@ TEST(TensorBytes, TB2_WhatDoesNotFitIsRefused) {
   EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {-1}, 4)), std::runtime_error);
   EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {-2, -3}, 24)), std::runtime_error);
   EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {kHuge, 4}, 0)), std::runtime_error) << "overflows to 0";
+  EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {kHuge, 4, 0}, 0)), std::runtime_error) << "of nothing";
+  EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {0, -1}, 0)), std::runtime_error);
+  EXPECT_THROW((void)to_tensor(bytes_of(Type::float32, {2, 0}, 8)), std::runtime_error);
   EXPECT_THROW((void)to_bytes(at::zeros({2}, at::kInt)), std::runtime_error);
 }
 

@@ -27,6 +27,7 @@ class KillMatrix(ProgramTest):
         return run
 
     def test_p1_kill9_of_every_actor_in_every_phase(self):
+        """TA-3: the ledger tells the same samples, and no repeated step came out different."""
         for actor, phase in itertools.product(ACTORS, PHASES):
             with self.subTest(actor=actor, phase=phase):
                 name = f"{actor.replace('/', '-')}-{phase}"

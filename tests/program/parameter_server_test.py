@@ -5,7 +5,8 @@ from program import ProgramTest, main
 
 class ParameterServer(ProgramTest):
     def test_ps_sync_equals_allreduce(self):
-        for stages, replicas in ((1, 2), (2, 2), (1, 4)):
+        """PS-1 between processes: the same losses, norms and weights."""
+        for stages, replicas in ((1, 2), (2, 2), (4, 1), (1, 4)):
             with self.subTest(stages=stages, replicas=replicas):
                 layout = (f"layout.stages={stages}", f"layout.replicas={replicas}")
                 reduced = self.train(*layout, "layout.exchange=allreduce", name=f"allreduce-{stages}x{replicas}")
