@@ -1,6 +1,5 @@
 """However a job ends, it ends whole: nothing of it is left on the machine at the moment its program returns."""
 
-import os
 import signal
 
 from program import ProgramTest, Run, main
@@ -41,15 +40,6 @@ class JobEnd(ProgramTest):
                 rules = [f"{action} stage/r0.s0 @step=2,phase=forward,incarnation={i}" for i in range(1, 40)]
                 self.train(name=action, inject=rules, status=1)
                 self.assert_left_nothing_at_once()
-
-    def test_an_end_while_a_process_does_not_listen(self):
-        """JR-1: a job that is stopped while one of its processes is suspended, and does not hear that it should end."""
-        process, run = self.begin("suspended")
-        deaf = run.events("actor_up")[0]
-        os.kill(deaf["pid"], signal.SIGSTOP)
-        process.send_signal(signal.SIGTERM)
-        self.finish(process)
-        self.assert_left_nothing_at_once()
 
 
 if __name__ == "__main__":
