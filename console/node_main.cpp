@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <ctime>
+#include <chrono>
 #include <iostream>
+#include <thread>
 
 /// A machine that lends itself to a head: `troupe node --join ADDR`.
 namespace troupe::console {
@@ -45,9 +46,10 @@ int run_node(const ParsedCommand& command) {
   runtime::ZmqTransportOptions transport;
   transport.listen = listen;
   transport.node_name = scheduler::agent_name(name);
-  // Wall time grows over restarts of this node, also on a machine that keeps no state; it only tells them apart.
-  transport.incarnation = static_cast<std::uint32_t>(std::time(nullptr));
-  const std::uint32_t incarnation = transport.incarnation;
+  const std::uint32_t incarnation = scheduler::node_incarnation(std::chrono::system_clock::now());
+  transport.incarnation = incarnation;
+  // Whoever starts after this process has ended gets a number of its own, however short this life is.
+  std::this_thread::sleep_for(scheduler::kNodeIncarnationTick);
   runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());

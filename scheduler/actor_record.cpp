@@ -1,5 +1,6 @@
 #include "scheduler/actor_record.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -45,9 +46,15 @@ void ActorRecord::ready(std::int64_t process, std::string endpoint) {
 void ActorRecord::went_down(runtime::TimePoint now, runtime::Failure cause) {
   move_to(state_ == ActorState::starting ? ActorState::starting : ActorState::up, ActorState::down);
   failures_.push_back(now);
+  causes_.push_back(cause);
   last_failure_ = std::move(cause);
   process_ = 0;
   endpoint_.clear();
+}
+
+const runtime::Failure& ActorRecord::first_failure_since(runtime::TimePoint since) const {
+  const auto first = std::lower_bound(failures_.begin(), failures_.end(), since);
+  return first == failures_.end() ? last_failure_ : causes_[static_cast<std::size_t>(first - failures_.begin())];
 }
 
 void ActorRecord::wait_again() {

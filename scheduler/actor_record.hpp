@@ -56,6 +56,8 @@ public:
   [[nodiscard]] std::int64_t process() const { return process_; }
   [[nodiscard]] const std::vector<runtime::TimePoint>& failures() const { return failures_; }
   [[nodiscard]] const runtime::Failure& last_failure() const { return last_failure_; }
+  /// What a row of failures began with: the first cause at or after `since`; the last one if all were before it.
+  [[nodiscard]] const runtime::Failure& first_failure_since(runtime::TimePoint since) const;
 
 private:
   void move_to(ActorState from, ActorState to);
@@ -67,6 +69,7 @@ private:
   std::string endpoint_;
   std::int64_t process_ = 0;
   std::vector<runtime::TimePoint> failures_;
+  std::vector<runtime::Failure> causes_;  // of failures_, one each
   runtime::Failure last_failure_;
 };
 

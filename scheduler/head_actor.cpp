@@ -19,7 +19,7 @@ constexpr runtime::Duration kTick = std::chrono::milliseconds(20);
 constexpr runtime::Duration kHeartbeat = std::chrono::milliseconds(300);
 // A node beats every 300 ms; ten missed beats in a row are not a busy machine any more.
 constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
-constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
+constexpr std::chrono::seconds kDeadAfter{3};
 // Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
 // A directory update is a few map writes; five seconds are a process that does not run.
@@ -160,8 +160,12 @@ void HeadActor::member_told(const runtime::ActorId& actor, const runtime::Result
   const ActorRecord* record = find(actor);
   const bool deaf =
       !answer && record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
-  // A process that does not learn who lives where would work with ghosts: it is started again.
-  if (deaf) (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
+  // A process that does not learn who lives where would work with ghosts: it is started again. Until its end is heard,
+  // with the true cause, the job is not whole.
+  if (deaf) {
+    pending_[actor.name].ear = Pending::Ear::deaf;
+    (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
+  }
   tell_driver_if_whole(context);
 }
 
@@ -169,7 +173,7 @@ void HeadActor::tell_driver_if_whole(runtime::Context& context) {
   if (change_ == Change::told || unconfirmed_ > 0 || job_ != Job::running) return;
   AllUp all;
   for (const ActorRecord& record : records_) {
-    if (record.state() != ActorState::up) return;
+    if (record.state() != ActorState::up || pending_[record.id().name].ear == Pending::Ear::deaf) return;
     all.actors.push_back(record.id());
   }
   change_ = Change::told;
@@ -217,14 +221,16 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
 
 void HeadActor::fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context) {
   job_ = Job::failed;
+  const Failure& first = culprit.first_failure_since(context.now() - spec_.limits.window);
+  const Failure& last = culprit.last_failure();  // often only what the first one led to
   std::string report = "the job cannot go on\n  actor:  " + culprit.id().describe() + " on node " + culprit.node() +
-                       "\n  cause:  " + culprit.last_failure().text + "\n  policy: " + reason +
-                       "\n  log:    " + (spec_.run_directory / "logs").string() + "\n  others:";
+                       "\n  cause:  " + first.text + (last.text == first.text ? "" : "\n  last:   " + last.text) +
+                       "\n  policy: " + reason + "\n  log:    " + (spec_.run_directory / "logs").string() +
+                       "\n  others:";
   for (const ActorRecord& record : records_) {
     if (&record != &culprit) report += " " + record.id().describe() + "=" + std::string(to_string(record.state()));
   }
-  events_.record("actor_given_up",
-                 {{"actor", culprit.id().name}, {"cause", culprit.last_failure().text}, {"policy", reason}});
+  events_.record("actor_given_up", {{"actor", culprit.id().name}, {"cause", first.text}, {"policy", reason}});
   (void)context.send(spec_.driver, JobFailed{report});
 }
 
@@ -290,7 +296,7 @@ void HeadActor::tick(const HeadTick&, runtime::Context& context) {
     for (const std::string& node : detector_.dead(now)) {
       lose_node(node,
                 {FailureKind::disconnected,
-                 "node " + node + " sent no heartbeat for " + std::to_string(seconds(kDeadAfter)) + " s"},
+                 "node " + node + " sent no heartbeat for " + std::to_string(kDeadAfter.count()) + " s"},
                 context);
     }
     for (ActorRecord& record : records_) {

@@ -12,7 +12,6 @@
 
 #include <filesystem>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -64,6 +63,7 @@ private:
   struct Pending {  // when something has to be looked at again
     runtime::TimePoint restart_at{};
     runtime::TimePoint ready_by{};
+    enum class Ear { hears, deaf } ear = Ear::hears;  // deaf: it did not confirm an update, and is being killed
   };
 
   void register_node(const RegisterNode& message, runtime::Context& context);

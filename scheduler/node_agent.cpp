@@ -18,6 +18,7 @@ using runtime::FailureKind;
 
 constexpr runtime::Duration kTick = std::chrono::milliseconds(50);
 constexpr runtime::Duration kRegisterDeadline = std::chrono::seconds(5);
+constexpr std::chrono::seconds kYear2025{1'735'689'600};  // since 1970, the epoch of system_clock
 
 std::string file_name(const std::string& actor) {
   std::string name = actor;
@@ -34,6 +35,10 @@ std::string last_words(const std::filesystem::path& run_directory, const runtime
 }
 
 }  // namespace
+
+std::uint32_t node_incarnation(std::chrono::system_clock::time_point now) {
+  return static_cast<std::uint32_t>((now.time_since_epoch() - kYear2025) / kNodeIncarnationTick);
+}
 
 NodeAgent::NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep)
     : options_(std::move(options)), sweep_(std::move(sweep)) {

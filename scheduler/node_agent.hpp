@@ -8,6 +8,8 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -27,6 +29,13 @@ struct NodeAgentOptions {
   std::uint64_t arena_job = 0;    ///< shared-memory segments of this job are swept after a death
   runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL
 };
+
+/// The incarnation of a node's agent that starts at `now`, in tenths of a second since 2025: it grows over restarts,
+/// also on a machine that keeps no state, and fits until 2038.
+///
+/// NI-1  Of two agents of a node that start kNodeIncarnationTick or more apart, the later has the higher incarnation.
+[[nodiscard]] std::uint32_t node_incarnation(std::chrono::system_clock::time_point now);
+inline constexpr std::chrono::milliseconds kNodeIncarnationTick{100};
 
 /// An agent's process ended; told by the watching thread to the agent itself.
 struct ProcessEnded {

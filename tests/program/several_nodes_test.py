@@ -1,5 +1,7 @@
 """A head and nodes that join it over tcp: the same training as on one node, also when a node dies on the way."""
 
+import os
+import pathlib
 import signal
 import socket
 
@@ -22,8 +24,8 @@ class SeveralNodes(ProgramTest):
     def overrides(self):
         return (f"train.steps={self.STEPS}", "train.checkpoint_every=10", "train.eval_every=0")
 
-    def lead(self, name, nodes):
-        return self.start("head", "job.toml", *self.overrides(), "--listen", self.address, "--nodes", nodes, "--run-dir", name)
+    def lead(self, name, nodes, *more):
+        return self.start("head", "job.toml", *self.overrides(), *more, "--listen", self.address, "--nodes", nodes, "--run-dir", name)
 
     def join(self, name):
         return self.start("node", "--join", self.address, "--name", name)
@@ -60,6 +62,57 @@ class SeveralNodes(ProgramTest):
         self.end(*nodes)
         self.assert_same_training(run, reference)
         self.assert_each_step_once(run, self.STEPS)
+
+    def pause(self, node):
+        """Stops a node with all its processes, as `docker pause` does; returns how to let them go on."""
+        children = pathlib.Path(f"/proc/{node.pid}/task").glob("*/children")
+        stopped = [node.pid, *(int(pid) for child in children for pid in child.read_text().split())]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+        def go_on():
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+        return go_on
+
+    def test_a_paused_node_is_given_up_then_ends_what_it_ran_and_joins_again(self):
+        reference = self.train(*self.overrides(), name="one-node")
+        head = self.lead("node-paused", 1)
+        node = self.join("a")
+        run = Run(self.folder / "node-paused")
+        self.wait_for(lambda: len(run.figures()) >= 12, "step 12")
+        go_on = self.pause(node)
+        self.wait_for(lambda: run.events("node_lost"), "the loss of the node")
+        self.assertIn("no heartbeat", run.events("node_lost")[0]["cause"])
+        before = set(self.processes())
+        go_on()
+        done = self.finish(head)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(run.events("node_joined")), 2)
+        self.assertEqual(set(self.processes()) & before, {node.pid}, "what ran before the pause still runs")
+        self.end(node)
+        self.assert_same_training(run, reference)
+        self.assert_each_step_once(run, self.STEPS)
+
+    def test_what_a_paused_node_ran_does_no_harm_when_it_wakes_up_while_others_do_its_work(self):
+        steps = "train.steps=400"
+        reference = self.train(*self.overrides(), steps, name="one-node")
+        head = self.lead("woken", 2, steps)
+        nodes = [self.join("a"), self.join("b")]
+        run = Run(self.folder / "woken")
+        self.wait_for(lambda: len(run.figures()) >= 12, "step 12")
+        go_on = self.pause(nodes[1])
+        self.wait_for(lambda: run.events("node_lost"), "the loss of the node")
+        step = len(run.figures())
+        self.wait_for(lambda: len(run.figures()) >= step + 12, "steps without the node")
+        go_on()
+        self.wait_for(lambda: len(run.events("node_joined")) == 3, "its joining again")
+        done = self.finish(head)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.end(*nodes)
+        self.assert_same_training(run, reference)
+        self.assert_each_step_once(run, 400)
 
     def test_nodes_outlive_a_head_and_join_the_next(self):
         reference = self.train(*self.overrides(), name="one-node")
