@@ -71,11 +71,11 @@ void DataActor::send_batch(std::uint32_t step, std::uint32_t micro_batch, const 
                            runtime::Context& context) {
   const auto rows = static_cast<std::int64_t>(batch.samples.size());
   const BatchInputs inputs{epoch_, step, micro_batch, batch.purpose, tokens_to_bytes(batch.inputs, rows)};
-  (void)context.send(stage_name(replica_, 0), inputs);  // a dead stage ends the epoch, here and below
+  (void)context.send_when_room(stage_name(replica_, 0), inputs);  // a dead stage ends the epoch, here and below
   BatchTargets targets{epoch_, step, micro_batch, batch.purpose, batch.samples, batch.valid_tokens, {}};
   for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
     if (stage + 1 == job_.layout.stages) targets.targets = tokens_to_bytes(batch.targets, rows);
-    (void)context.send(stage_name(replica_, stage), targets);
+    (void)context.send_when_room(stage_name(replica_, stage), targets);
   }
 }
 

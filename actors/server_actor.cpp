@@ -110,7 +110,8 @@ std::vector<ParameterSquare> ServerActor::squares() const {
 
 void ServerActor::sum_step(const Pushes& pushes, runtime::Context& context) {
   set_gradients(pushes, 0, job_.micro_batches());
-  (void)context.send(kTrainerName, ServerVote{epoch_, pushes.begin()->second.step, squares()});  // no trainer, no job
+  (void)context.send_when_room(kTrainerName,
+                               ServerVote{epoch_, pushes.begin()->second.step, squares()});  // no trainer, no job
 }
 
 void ServerActor::commit(const Commit& message, runtime::Context& context) {
@@ -142,7 +143,7 @@ void ServerActor::apply_replica(const Pushes& pushes, runtime::Context& context)
   for (const auto& model : models_) model->apply(rate, scale);
   const std::uint64_t staleness = version_ - any.version;
   ++version_;
-  (void)context.send(kTrainerName, AsyncApplied{epoch_, any.step, any.replica, staleness, norm, rate});
+  (void)context.send_when_room(kTrainerName, AsyncApplied{epoch_, any.step, any.replica, staleness, norm, rate});
   // `until` is the trainer's: replicas go on to the end of the range they were told.
   send_weights(any.replica, any.step, std::numeric_limits<std::uint32_t>::max(), context);
   context.note(runtime::Phase::idle, any.step + 1, 0);
@@ -152,7 +153,7 @@ void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::u
                                runtime::Context& context) {
   for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
     const FreshWeights fresh{epoch_, step, until, version_, models_[stage]->weights()};
-    (void)context.send(stage_name(replica, stage), fresh);  // a dead stage ends the epoch
+    (void)context.send_when_room(stage_name(replica, stage), fresh);  // a dead stage ends the epoch
   }
 }
 

@@ -82,7 +82,8 @@ void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime:
   if (role_.replica != 0 || role_.stage != 0) return;
   for (const std::string& victim : faults_.victims(step_ + 1, phase, incarnations_)) {
     incarnations_.erase(victim);
-    (void)context.send(runtime::kHeadName, runtime::KillActor{victim});  // without a head there is nobody to kill it
+    (void)context.send_when_room(runtime::kHeadName,
+                                 runtime::KillActor{victim});  // without a head there is nobody to kill it
   }
 }
 
@@ -125,7 +126,7 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
   faults_.reached(context.self().name, context.self().incarnation, step_, runtime::Phase::checkpoint);
   if (role_.replica == 0 && role_.stage == 0) {
     for (const std::string& victim : faults_.victims(step_, runtime::Phase::checkpoint, incarnations_)) {
-      (void)context.send(runtime::kHeadName, runtime::KillActor{victim});  // as in enter()
+      (void)context.send_when_room(runtime::kHeadName, runtime::KillActor{victim});  // as in enter()
     }
   }
   const StageModel::Saved saved = model_->save(message.directory);
@@ -197,7 +198,8 @@ void StageActor::begin_step(runtime::Context& context) {
   next_action_ = 0;
   busy_ = runtime::Duration{0};
   state_ = State::computing;
-  if (is_first()) (void)context.send(data_name(role_.replica), StepBegun{inbox_.epoch(), step_});  // it may be down
+  if (is_first())
+    (void)context.send_when_room(data_name(role_.replica), StepBegun{inbox_.epoch(), step_});  // it may be down
   advance(context);
 }
 
@@ -212,7 +214,7 @@ void StageActor::advance(runtime::Context& context) {
   if (!done) return;
   busy_ += context.now() - begin;
   if (++next_action_ == schedule_.size()) return reduce(context);
-  (void)context.send(context.self(), Continue{inbox_.epoch(), step_});  // to itself
+  (void)context.send_when_room(context.self(), Continue{inbox_.epoch(), step_});  // to itself
 }
 
 bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context) {
@@ -224,7 +226,7 @@ bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context
     return true;
   }
   const TensorBytes output = model_->forward(micro_batch, *batch);  // (B, T, C)
-  (void)context.send(
+  (void)context.send_when_room(
       stage_name(role_.replica, role_.stage + 1),
       ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
   return true;
@@ -239,8 +241,8 @@ bool StageActor::do_backward(std::uint32_t micro_batch, runtime::Context& contex
   enter(runtime::Phase::backward, micro_batch, context);
   const TensorBytes input_gradient = model_->backward(micro_batch, output_gradient);  // (B, T, C)
   if (!is_first()) {
-    (void)context.send(stage_name(role_.replica, role_.stage - 1),
-                       BackwardGradients{inbox_.epoch(), step_, micro_batch, input_gradient});  // as above
+    (void)context.send_when_room(stage_name(role_.replica, role_.stage - 1),
+                                 BackwardGradients{inbox_.epoch(), step_, micro_batch, input_gradient});  // as above
   }
   return true;
 }
@@ -250,9 +252,10 @@ void StageActor::evaluate_ready(runtime::Context& context) {
     context.note(runtime::Phase::evaluate, step_, *batch_index);
     const StageInbox::Forward batch = *inbox_.take_forward(Purpose::evaluate, step_, *batch_index);
     if (is_last()) {
-      (void)context.send(kTrainerName, EvaluationPart{inbox_.epoch(), step_, model_->infer_loss(*batch_index, batch)});
+      (void)context.send_when_room(kTrainerName,
+                                   EvaluationPart{inbox_.epoch(), step_, model_->infer_loss(*batch_index, batch)});
     } else {
-      (void)context.send(
+      (void)context.send_when_room(
           stage_name(role_.replica, role_.stage + 1),
           ForwardActivations{inbox_.epoch(), step_, *batch_index, Purpose::evaluate, model_->infer(batch)});
     }
@@ -270,7 +273,8 @@ void StageActor::reduce(runtime::Context& context) {
         state_ = State::tying;
         if (model_->is_tied_elsewhere()) {
           const std::uint32_t far_end = is_first() ? role_.job.layout.stages - 1 : 0;
-          (void)turn.send(stage_name(role_.replica, far_end), TiedGradient{inbox_.epoch(), step_, model_->tied_part()});
+          (void)turn.send_when_room(stage_name(role_.replica, far_end),
+                                    TiedGradient{inbox_.epoch(), step_, model_->tied_part()});
         }
         tie(turn);
       },
@@ -295,7 +299,7 @@ void StageActor::vote(runtime::Context& context) {
   ballot.busy_seconds = std::chrono::duration<double>(busy_).count();
   // Every replica has the same gradient now: one report of its squares is enough.
   if (state_ == State::voted && role_.replica == 0) ballot.squares = model_->squares();
-  (void)context.send(kTrainerName, ballot);
+  (void)context.send_when_room(kTrainerName, ballot);
   context.note(runtime::Phase::vote, step_ + 1, 0);
 }
 
@@ -305,8 +309,8 @@ void StageActor::push(runtime::Context& context) {
   std::vector<at::Tensor> rows;
   for (const auto& sum : contribution.sums) rows.push_back(*sum);
   PushGradients message{inbox_.epoch(), step_, role_.replica, role_.stage, weights_version_, contribution.blocks, {}};
-  message.sums = to_bytes(at::stack(rows));  // (blocks, N)
-  (void)context.send(kServerName, message);  // the server's death ends the epoch
+  message.sums = to_bytes(at::stack(rows));            // (blocks, N)
+  (void)context.send_when_room(kServerName, message);  // the server's death ends the epoch
   vote(context);
 }
 

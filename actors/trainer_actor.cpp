@@ -156,9 +156,10 @@ void TrainerActor::run_to_next_border(runtime::Context& context) {
   if (parts_.job.layout.exchange == Exchange::ps_async) until_ = std::min(until_, step_ + kAsyncRange);
   parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::idle);
   for (std::uint32_t replica = 0; replica < parts_.job.layout.replicas; ++replica) {
-    (void)context.send(data_name(replica), ServeSteps{epoch_, step_, until_});  // a death is ActorLost, here and below
+    (void)context.send_when_room(data_name(replica),
+                                 ServeSteps{epoch_, step_, until_});  // a death is ActorLost, here and below
   }
-  for (const std::string& name : stages()) (void)context.send(name, RunSteps{epoch_, step_, until_});
+  for (const std::string& name : stages()) (void)context.send_when_room(name, RunSteps{epoch_, step_, until_});
   context.note(runtime::Phase::forward, step_ + 1, 0);
 }
 
@@ -209,9 +210,9 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   // torch.nn.utils.clip_grad_norm_'s rule, with its 1e-6.
   if (train.clip > 0.0) decision.gradient_scale = std::min(1.0, train.clip / (result.gradient_norm + 1e-6));
   if (parts_.job.layout.exchange == Exchange::allreduce) {
-    for (const std::string& name : stages()) (void)context.send(name, decision);
+    for (const std::string& name : stages()) (void)context.send_when_room(name, decision);
   } else if (parts_.job.layout.exchange == Exchange::ps_sync) {
-    (void)context.send(kServerName, decision);
+    (void)context.send_when_room(kServerName, decision);
   }
   ++step_;
   context.note(runtime::Phase::forward, step_ + 1, 0);
@@ -265,7 +266,7 @@ void TrainerActor::evaluate(runtime::Context& context) {
   const std::uint32_t replicas = parts_.job.layout.replicas;
   for (std::uint32_t replica = 0; replica < replicas; ++replica) {
     const ServeEvaluation order{epoch_, step_, replica, replicas, parts_.plan.evaluation_batches()};
-    (void)context.send(data_name(replica), order);
+    (void)context.send_when_room(data_name(replica), order);
   }
 }
 
@@ -354,7 +355,7 @@ void TrainerActor::tell(const std::string& news) {
 }
 
 void TrainerActor::tell_event(const std::string& event, const std::string& fields, runtime::Context& context) {
-  (void)context.send(runtime::kHeadName, runtime::RecordEvent{event, fields});  // the head is in this process
+  (void)context.send_when_room(runtime::kHeadName, runtime::RecordEvent{event, fields});  // the head is in this process
 }
 
 }  // namespace troupe::actors

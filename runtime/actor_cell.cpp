@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
 namespace troupe::runtime {
 namespace {
+
+// Room comes when the receiver has handled a message; much less than handling a large one takes.
+constexpr Duration kRoomCheck = std::chrono::milliseconds(1);
 
 /// CLOCK_MONOTONIC, so that pages of all processes of a host compare; shown, never decided by.
 std::int64_t monotonic_ns() {
@@ -191,6 +195,45 @@ void ActorCell::forget_deferred(const ReplyTo& asker) {
   if (found != deferred_.end()) deferred_.erase(found);
 }
 
+bool ActorCell::is_kept_waiting(const ActorId& receiver) const {
+  return std::any_of(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.to.name == receiver.name; });
+}
+
+void ActorCell::keep_for_later(const ActorId& to, Envelope envelope) {
+  if (kept_.size() >= kMaxWaitingSends) {
+    throw std::runtime_error(std::to_string(kMaxWaitingSends) + " messages wait for room, the last for " + to.name +
+                             ": it does not keep up");
+  }
+  kept_.push_back({to, std::move(envelope)});
+  if (kept_.size() == 1) send_kept_later();
+}
+
+void ActorCell::send_kept_later() {
+  core_.parts.timers->run_at(core_.parts.clock->now() + kRoomCheck, [weak = weak_from_this()] {
+    const std::shared_ptr<ActorCell> cell = weak.lock();
+    if (cell) cell->parts_.strand->post([cell] { cell->send_kept(); });
+  });
+}
+
+void ActorCell::send_kept() {
+  std::deque<Kept> still;
+  std::set<std::string> full;  // receivers; what follows for them keeps its place
+  for (Kept& kept : std::exchange(kept_, {})) {
+    if (!full.contains(kept.to.name)) {
+      const Result<Done> sent = core_.route(kept.to, kept.envelope);
+      if (sent) continue;
+      if (sent.failure().kind != FailureKind::overloaded) {
+        count_dead_letter();
+        continue;
+      }
+      full.insert(kept.to.name);
+    }
+    still.push_back(std::move(kept));
+  }
+  kept_ = std::move(still);
+  if (!kept_.empty()) send_kept_later();
+}
+
 void ActorCell::end(ActorStatus status, const Failure& cause) {
   std::vector<std::function<void()>> listeners;
   {
@@ -206,6 +249,7 @@ void ActorCell::end(ActorStatus status, const Failure& cause) {
     (void)core_.answer(asker, NodeCore::failure_envelope(seen_outside));  // an asker that is gone needs no answer
   }
   continuations_.clear();
+  kept_.clear();
   behavior_ = {};
   parts_.actor.reset();
   publish();

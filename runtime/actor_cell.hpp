@@ -71,6 +71,10 @@ private:
   void remember_deferred(const ReplyTo& asker);
   void forget_deferred(const ReplyTo& asker);
   void answer_waiting(const std::vector<Envelope>& waiting, const Failure& why);
+  [[nodiscard]] bool is_kept_waiting(const ActorId& receiver) const;
+  void keep_for_later(const ActorId& to, Envelope envelope);
+  void send_kept();
+  void send_kept_later();
   void handle_answer(const Envelope& envelope, Context& context);
   void finish();
   void fail(const Failure& cause);
@@ -89,6 +93,11 @@ private:
   std::unordered_map<std::uint64_t, Continuation> continuations_;
   std::deque<ReplyTo>
       deferred_;  // requests to be answered later; the oldest is forgotten beyond the mailbox's capacity
+  struct Kept {
+    ActorId to;
+    Envelope envelope;
+  };
+  std::deque<Kept> kept_;  // messages for which there was no room yet
   enum class Answer { owed, given } answer_ = Answer::given;
   enum class Wish { live, stop } wish_ = Wish::live;
 

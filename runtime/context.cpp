@@ -18,14 +18,32 @@ TimePoint Context::now() const {
   return node_.now();
 }
 
-Result<Done> Context::send_envelope(const ActorId& to, Envelope envelope) {
+void Context::sign(Envelope& envelope) const {
   envelope.header.sender = name_hash(self().name);
   envelope.header.sender_incarnation = self().incarnation;
   envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
   envelope.sender_name = self().name;
+}
+
+Result<Done> Context::send_envelope(const ActorId& to, Envelope envelope) {
+  sign(envelope);
   Result<Done> sent = node_.core_->route(to, std::move(envelope));
   if (!sent) cell_.count_dead_letter();
   return sent;
+}
+
+Result<Done> Context::send_or_keep(const ActorId& to, Envelope envelope) {
+  sign(envelope);
+  if (!cell_.is_kept_waiting(to)) {
+    Result<Done> sent = node_.core_->route(to, envelope);
+    if (sent) return sent;
+    if (sent.failure().kind != FailureKind::overloaded) {
+      cell_.count_dead_letter();
+      return sent;
+    }
+  }
+  cell_.keep_for_later(to, std::move(envelope));
+  return Done{};
 }
 
 void Context::reply_envelope(Envelope envelope) {
@@ -35,10 +53,7 @@ void Context::reply_envelope(Envelope envelope) {
 }
 
 void Context::answer_envelope(const ReplyTo& asker, Envelope envelope) {
-  envelope.header.sender = name_hash(self().name);
-  envelope.header.sender_incarnation = self().incarnation;
-  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
-  envelope.sender_name = self().name;
+  sign(envelope);
   cell_.forget_deferred(asker);
   (void)node_.core_->answer(asker, std::move(envelope));
 }
@@ -61,10 +76,7 @@ ReplyTo Context::defer_reply() {
 
 void Context::request_envelope(const ActorId& to, Envelope envelope, Duration deadline,
                                std::function<void(Result<Envelope>, Context&)> then) {
-  envelope.header.sender = name_hash(self().name);
-  envelope.header.sender_incarnation = self().incarnation;
-  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
-  envelope.sender_name = self().name;
+  sign(envelope);
   // The outcome may be there before ask() returns, and on any thread: it always comes back through the mailbox.
   const std::uint64_t ticket = node_.core_->next_id() | (std::uint64_t{1} << 63);
   cell_.continuations_.emplace(ticket, std::move(then));
@@ -79,10 +91,7 @@ void Context::request_envelope(const ActorId& to, Envelope envelope, Duration de
 }
 
 void Context::send_later(Duration delay, Envelope envelope) {
-  envelope.header.sender = name_hash(self().name);
-  envelope.header.sender_incarnation = self().incarnation;
-  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
-  envelope.sender_name = self().name;
+  sign(envelope);
   const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
   const auto held = std::make_shared<Envelope>(std::move(envelope));  // std::function wants to be copyable
   node_.core_->parts.timers->run_at(now() + delay, [weak, held] {

@@ -15,6 +15,9 @@ namespace troupe::runtime {
 class ActorCell;
 class Node;
 
+/// How many messages of an actor may wait for room.
+inline constexpr std::size_t kMaxWaitingSends = 4096;
+
 /// Where the answer to a request goes: kept by an actor that answers later.
 struct ReplyTo {
   std::string endpoint;  ///< the asker's node; empty = this one
@@ -34,6 +37,7 @@ struct ReplyTo {
 /// CX-1  Every request gets exactly one outcome (reply or Failure), at the latest at its deadline.
 /// CX-2  Messages from one actor to another are handled in the order they were sent.
 /// CX-3  A delayed message is delivered no earlier than its delay, and not at all after the actor has stopped.
+/// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone.
 class Context {
 public:
   Context(Node& node, ActorCell& cell, const Envelope* current);
@@ -51,6 +55,16 @@ public:
   template <Message M>
   Result<Done> send(std::string_view to, const M& message) {
     return send_envelope(ActorId{std::string(to), 0}, encode_message(message));
+  }
+  /// send(), for what must not be lost to a full link or mailbox: it is kept then, and goes out when there is room.
+  /// Throws std::runtime_error when kMaxWaitingSends messages wait already: their receiver does not keep up.
+  template <Message M>
+  Result<Done> send_when_room(const ActorId& to, const M& message) {
+    return send_or_keep(to, encode_message(message));
+  }
+  template <Message M>
+  Result<Done> send_when_room(std::string_view to, const M& message) {
+    return send_or_keep(ActorId{std::string(to), 0}, encode_message(message));
   }
   /// Answers the request being handled. An asker that is gone, or never asked, is no concern of the answering side.
   template <Message M>
@@ -95,7 +109,9 @@ public:
   void note(Phase phase, std::uint32_t step, std::uint32_t micro_batch);
 
 private:
+  void sign(Envelope& envelope) const;
   Result<Done> send_envelope(const ActorId& to, Envelope envelope);
+  Result<Done> send_or_keep(const ActorId& to, Envelope envelope);
   void reply_envelope(Envelope envelope);
   void answer_envelope(const ReplyTo& asker, Envelope envelope);
   void request_envelope(const ActorId& to, Envelope envelope, Duration deadline,

@@ -34,7 +34,8 @@ GatherCollective::~GatherCollective() {
 template <class M>
 void GatherCollective::tell_others(const M& message, runtime::Context& context) const {
   for (std::uint32_t member = 0; member < members(); ++member) {
-    if (member != group_.self) (void)context.send(group_.members[member], message);  // a dead member ends the epoch
+    if (member != group_.self)
+      (void)context.send_when_room(group_.members[member], message);  // a dead member ends the epoch
   }
 }
 

@@ -87,8 +87,8 @@ private:
     SliceSums message{own_->epoch, own_->step, group_.self, own_->blocks, {}};
     std::vector<at::Tensor> rows;
     for (const auto& sum : own_->sums) rows.push_back(sum->slice(0, slice.begin, slice.end));
-    message.sums = to_bytes(at::stack(rows));            // (blocks, slice)
-    (void)context.send(group_.members[owner], message);  // a dead member ends the epoch
+    message.sums = to_bytes(at::stack(rows));                      // (blocks, slice)
+    (void)context.send_when_room(group_.members[owner], message);  // a dead member ends the epoch
   }
 
   void advance(runtime::Context& context) {
@@ -116,7 +116,7 @@ private:
     total_.slice(0, slice.begin, slice.end).copy_(sum);
     const SliceTotal message{own_->epoch, own_->step, group_.self, to_bytes(sum)};
     for (std::uint32_t member = 0; member < members(); ++member) {
-      if (member != group_.self) (void)context.send(group_.members[member], message);  // as above
+      if (member != group_.self) (void)context.send_when_room(group_.members[member], message);  // as above
     }
     slice_sent_ = true;
   }

@@ -25,7 +25,8 @@ concept Message = std::default_initializable<M> && requires {
 };
 
 /// Writes `message` into an envelope: name, body, payloads and the identity fields it has.
-/// Throws std::length_error when the body passes kMaxBodyBytes (bulk data belongs in a Payload).
+/// Throws std::length_error when the body passes kMaxBodyBytes (bulk data belongs in a Payload), or the payloads
+/// kMaxPayloads or kMaxEnvelopeBytes.
 template <Message M>
 [[nodiscard]] Envelope encode_message(const M& message) {
   Envelope envelope;

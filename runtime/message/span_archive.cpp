@@ -22,6 +22,12 @@ void SpanWriter::finish() const {
     throw std::length_error("message with " + std::to_string(payloads_.size()) + " payloads, at most " +
                             std::to_string(kMaxPayloads) + " are allowed");
   }
+  std::size_t total = 0;
+  for (const Payload& payload : payloads_) total += payload.size();
+  if (total > kMaxEnvelopeBytes) {
+    throw std::length_error("message with payloads of " + std::to_string(total) + " bytes together, at most " +
+                            std::to_string(kMaxEnvelopeBytes) + " are allowed");
+  }
 }
 
 SpanReader::SpanReader(std::string_view body, std::span<const Payload> payloads)

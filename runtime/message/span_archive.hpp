@@ -24,7 +24,7 @@ namespace troupe::runtime {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     borrows the body and the payload list it fills.
-/// Errors:        finish() throws std::length_error when the body is larger than kMaxBodyBytes.
+/// Errors:        finish() throws std::length_error when body or payloads are larger than a message may be.
 /// Restart:       lives for one call.
 class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
 public:

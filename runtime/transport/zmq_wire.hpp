@@ -24,7 +24,6 @@ namespace troupe::runtime {
 
 inline constexpr std::size_t kChunkBytes = 8ULL << 20;
 inline constexpr std::size_t kMaxFrames = 256;
-inline constexpr std::size_t kMaxEnvelopeBytes = 1ULL << 30;
 inline constexpr std::size_t kPlaceBytes = 32;
 
 /// By which way a payload comes. Values are part of the wire format.

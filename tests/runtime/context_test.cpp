@@ -248,6 +248,59 @@ TEST(Context, AFullMailboxSaysOverloaded) {
   EXPECT_TRUE(node.node().send("receiver", Number{}));
 }
 
+TEST(Context, CX4_WhatFindsNoRoomGoesOutLaterInOrder) {
+  DeterministicNetwork network;
+  NodeOptions options;
+  options.name = "small";
+  options.mailbox_capacity = 2;
+  DeterministicNode& node = network.add_node(options);
+  std::vector<std::uint32_t> heard;
+  HookedActor::Hooks slow;
+  slow.number = [&heard](const Number& message, Context&) { heard.push_back(message.value); };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  HookedActor::Hooks eager;
+  eager.number = [](const Number&, Context& context) {
+    for (std::uint32_t value = 1; value <= 5; ++value) {
+      EXPECT_TRUE(context.send_when_room("slow", Number{value}));
+    }
+    const Result<Done> nobody = context.send_when_room("nobody", Number{});
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.failure().kind, FailureKind::unknown);
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  EXPECT_EQ(heard, (std::vector<std::uint32_t>{1, 2}));
+  network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (std::vector<std::uint32_t>{1, 2, 3, 4}));
+  network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (std::vector<std::uint32_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(network.time().waiting(), 0U) << "nobody looks for room when nothing waits";
+}
+
+TEST(Context, CX4_WhatWaitsForRoomIsBoundedAndGoesWithItsActor) {
+  DeterministicNetwork network;
+  NodeOptions options;
+  options.name = "small";
+  options.mailbox_capacity = 1;
+  DeterministicNode& node = network.add_node(options);
+  int handled = 0;
+  HookedActor::Hooks slow;
+  slow.number = [&handled](const Number&, Context&) { ++handled; };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  HookedActor::Hooks eager;
+  eager.number = [](const Number&, Context& context) {
+    for (std::size_t i = 0; i < kMaxWaitingSends + 2; ++i) (void)context.send_when_room("slow", Number{});
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  EXPECT_EQ(node.snapshot_of("eager").status, ActorStatus::failed);
+  EXPECT_NE(node.snapshot_of("eager").failure.find("the last for slow: it does not keep up"), std::string::npos);
+  network.advance(milliseconds(5));
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(Context, TheCauseOfAMessageIsHandedOn) {
   Script script;
   std::vector<std::uint64_t> causes;
