@@ -191,6 +191,8 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
   const runtime::ActorId actor = record.id();
   record.went_down(context.now(), cause);
   pending_[actor.name] = {};
+  // The driver first: what it has asked of the dead one fails by the declaration, and then it knows why.
+  if (job_ != Job::ending) (void)context.send(spec_.driver, ActorLost{actor, cause});
   context.node().declare_down(actor, cause);
   if (const auto member = members_.find(actor.name); member != members_.end()) {
     context.node().declare_down(member->second.actor, cause);
@@ -204,7 +206,6 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
                                 {"cause", cause.text}});
   spdlog::warn("event=actor_down actor={} cause=\"{}\"", actor.describe(), cause.text);
   tell_members({{}, {{actor, cause}}}, context);
-  (void)context.send(spec_.driver, ActorLost{actor, cause});
   if (job_ == Job::failed) return;
   const RestartDecision decision = decide_restart(record.failures(), context.now(), spec_.limits);
   if (!decision.restart_after) {

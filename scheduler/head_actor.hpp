@@ -48,6 +48,7 @@ struct HeadTick {
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
 /// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
 ///       others live: what an actor then sends finds its way.
+/// HD-4  The driver hears of a death before any request of its own to the dead actor fails by it.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);

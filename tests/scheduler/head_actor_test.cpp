@@ -234,6 +234,24 @@ TEST_F(HeadActor, HD3_AProcessThatDoesNotConfirmIsKilledAndTheJobIsNotCalledWhol
   EXPECT_EQ(all_up_.last().actors, (Ids{{"stage/0", 2}, {"stage/1", 1}}));
 }
 
+TEST_F(HeadActor, HD4_TheDriverHearsOfADeathBeforeItsRequestFailsByIt) {
+  lead({"stage/0"});
+  PlayedAgent& a = joined_agent("a");
+  PlayedWorker& worker = ready_worker({"stage/0", 1});
+  std::vector<std::size_t> losses_heard;
+  drive([&](runtime::Context& context) {
+    context.request<scheduler::Ack>({"stage/0", 1}, scheduler::DirectoryUpdate{}, 60s,
+                                    [&](const runtime::Result<scheduler::Ack>& answer, runtime::Context&) {
+                                      EXPECT_FALSE(answer);
+                                      losses_heard.push_back(lost_.count());
+                                    });
+  });
+  network_.drop("member.directory_update").from(head_).to(worker.place);
+  a.exited({"stage/0", 1}, "killed");
+  network_.deliver_all();
+  EXPECT_EQ(losses_heard, std::vector<std::size_t>{1});
+}
+
 TEST_F(HeadActor, AWorkerThatIsNotReadyInAMinuteIsKilled) {
   lead({"stage/0"});
   PlayedAgent& a = joined_agent("a");

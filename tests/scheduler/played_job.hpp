@@ -168,9 +168,10 @@ protected:
     if (change) change(spec);
     (void)head_
         .try_spawn("driver",
-                   std::make_unique<ScriptedActor>(runtime::Behavior{hears<scheduler::AllUp>(all_up_),
-                                                                     hears<scheduler::ActorLost>(lost_),
-                                                                     hears<scheduler::JobFailed>(failed_)}),
+                   std::make_unique<ScriptedActor>(runtime::Behavior{
+                       hears<scheduler::AllUp>(all_up_), hears<scheduler::ActorLost>(lost_),
+                       hears<scheduler::JobFailed>(failed_),
+                       hears<Play>(plays_, [this](const Play&, runtime::Context& context) { script_(context); })}),
                    1)
         .value();
     (void)head_.try_spawn("head", std::make_unique<scheduler::HeadActor>(spec, events_), 1).value();
@@ -192,6 +193,13 @@ protected:
     made.ready();
     network_.deliver_all();
     return made;
+  }
+
+  /// Runs `turn` as a turn of the driver.
+  void drive(std::function<void(runtime::Context&)> turn) {
+    script_ = std::move(turn);
+    (void)head_.node().send("driver", Play{});
+    head_.turns().run_all();
   }
 
   /// Time passes in steps of a heartbeat; the agents that are not paused beat, and all mail arrives.
@@ -225,6 +233,8 @@ protected:
   Heard<scheduler::AllUp> all_up_;
   Heard<scheduler::ActorLost> lost_;
   Heard<scheduler::JobFailed> failed_;
+  Heard<Play> plays_;
+  std::function<void(runtime::Context&)> script_;
   std::deque<PlayedAgent> agents_;  // before the network: they are heard of until its nodes are gone
   std::deque<PlayedWorker> workers_;
   runtime::DeterministicNetwork network_;
