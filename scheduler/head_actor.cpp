@@ -257,6 +257,11 @@ void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) 
     context.reply_failure({FailureKind::unknown, "no actor named " + message.name + " in this job"});
     return;
   }
+  if (message.incarnation != 0 && message.incarnation != found->id().incarnation) {
+    context.reply_failure({FailureKind::disconnected, runtime::ActorId{message.name, message.incarnation}.describe() +
+                                                          " is not the living one: nothing to kill"});
+    return;
+  }
   if (found->state() != ActorState::up && found->state() != ActorState::starting) {
     context.reply_failure({FailureKind::disconnected,
                            message.name + " is " + std::string(to_string(found->state())) + ": nothing to kill"});
