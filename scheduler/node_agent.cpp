@@ -60,7 +60,8 @@ void NodeAgent::on_start(runtime::Context& context) {
 }
 
 void NodeAgent::on_stop(runtime::Context&) {
-  watch_.reset();
+  watch_.reset();  // kills and reaps what still runs; nobody hears of these deaths any more
+  sweep_();
 }
 
 void NodeAgent::register_with_head(runtime::Context& context) {

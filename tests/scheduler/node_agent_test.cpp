@@ -95,10 +95,14 @@ protected:
     options.program = folder_.path() / "worker";
     options.listen = "ipc:///somewhere";
     options.grace = grace_;
-    ASSERT_TRUE(place_.spawn("node/n", std::make_unique<scheduler::NodeAgent>(options, place_, [this] { ++sweeps_; })));
+    ASSERT_TRUE(place_.spawn("node/n", std::make_unique<scheduler::NodeAgent>(options, place_, [this] { sweep(); })));
     ASSERT_TRUE(registrations_.wait_for(1));
   }
 
+  void sweep() {
+    ++sweeps_;
+    newest_was_there_ = is_there(newest_);
+  }
   [[nodiscard]] SpawnActor order(const ActorId& actor) const {
     return {actor, 7, 1, head_.endpoint(), folder_.path().string(), "the job"};
   }
@@ -118,7 +122,8 @@ protected:
     std::string log = actor.name;
     std::replace(log.begin(), log.end(), '/', '_');
     pids_.push_back(pid_of(log, actor.name.starts_with("stubborn") ? 2 : 1));
-    return pids_.back();
+    newest_ = pids_.back();
+    return newest_;
   }
   [[nodiscard]] std::map<std::string, std::string> causes() const {
     std::map<std::string, std::string> causes;
@@ -133,6 +138,8 @@ protected:
   runtime::ReplyTo waiting_;  // the registration that is not answered yet
   std::vector<pid_t> pids_;   // started before a registration
   std::atomic<int> sweeps_ = 0;
+  std::atomic<pid_t> newest_ = 0;               // of the processes of runs()
+  std::atomic<bool> newest_was_there_ = false;  // at the last sweep
   Heard<RegisterNode> registrations_;
   Heard<ActorExited> exits_;
   Heard<NodeHeartbeat> beats_;
@@ -251,6 +258,8 @@ TEST_F(NodeAgent, NA2_AnAgentThatEndsTakesItsProcessesAlong) {
   const std::vector<pid_t> pids = {runs({"long/1", 1}), runs({"stubborn/1", 1})};
   ASSERT_TRUE(place_.stop("node/n", test::kPatience));
   for (const pid_t pid : pids) EXPECT_FALSE(is_there(pid));
+  EXPECT_EQ(sweeps_, 1) << "what they have left goes too";
+  EXPECT_FALSE(newest_was_there_) << "only what the dead have left can be swept";
 }
 
 // ---- joining --------------------------------------------------------------------------------------------------------
