@@ -179,18 +179,21 @@ TEST_F(NodeAgent, NA1_OfManyThatEndTogetherEachIsHeardOnce) {
 
 TEST_F(NodeAgent, NA1_WithTheTextOfTheExceptionThatEndedTheActor) {
   start_agent();
-  const auto leave_words = [this](const ActorId& actor, const std::string& words) {
+  const auto leave_words = [this](const ActorId& actor, pid_t process, const std::string& words) {
     runtime::Snapshot last;
     last.actor = actor;
+    last.process = process;
     last.status = runtime::ActorStatus::failed;
     last.failure = words;
     runtime::StatusPage::open(folder_.path() / "actors", actor).value()->publish(last);
   };
-  leave_words({"exit/70", 1}, "of the incarnation before");
-  leave_words({"exit/70", 2}, "the loss is not a number");
-  ASSERT_TRUE(spawn({"exit/70", 2}));
+  const pid_t speaks = runs({"long/1", 2});
+  leave_words({"long/1", 1}, speaks, "of the incarnation before");
+  leave_words({"long/1", 2}, speaks, "the loss is not a number");
+  kill(speaks, SIGKILL);
   ASSERT_TRUE(exits_.wait_for(1));
-  EXPECT_EQ(exits_.last().cause.text, "the loss is not a number (exited with status 70)");
+  EXPECT_EQ(exits_.last().cause.text, "the loss is not a number (killed by signal 9 (SIGKILL))");
+  leave_words({"exit/70", 3}, speaks, "of an earlier run in the same folder");
   ASSERT_TRUE(spawn({"exit/70", 3}));
   ASSERT_TRUE(exits_.wait_for(2));
   EXPECT_EQ(exits_.last().cause.text, "exited with status 70") << "it left no words";
