@@ -34,7 +34,6 @@ namespace {
 using actors::TrainingEnd;
 using actors::TrainingProgress;
 
-constexpr std::uint32_t kTerm = 1;
 constexpr runtime::Duration kEndDeadline = std::chrono::seconds(20);
 constexpr runtime::Duration kShutdownDeadline = std::chrono::seconds(5);
 
@@ -43,6 +42,11 @@ std::uint64_t new_job_number() {
   if (getrandom(&number, sizeof number, 0) != sizeof number)
     throw std::runtime_error("the kernel gives no random number");
   return number | 1;  // 0 means "no job"
+}
+
+/// The head's term: nodes outlive a head, and tell what its processes did apart from what those of the next do.
+std::uint32_t term_of(std::uint64_t job) {
+  return static_cast<std::uint32_t>(job);
 }
 
 /// Ctrl-C and SIGTERM mean: stop at the step border. Blocked before any thread starts and waited for in a thread of its
@@ -102,7 +106,7 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
   const std::string local = "ipc://" + (sockets.path() / "head").string();
   transport.listen = options.listen.empty() ? local : options.listen;
   transport.node_name = "head";
-  transport.incarnation = kTerm;
+  transport.incarnation = runtime::kHeadIncarnation;
   transport.job = options.listen.empty() ? job : 0;
   return runtime::make_zmq_transport(std::move(transport));
 }
@@ -110,7 +114,7 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
 scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& plan, std::uint64_t job) {
   scheduler::JobSpec spec;
   spec.job = options.listen.empty() ? job : 0;
-  spec.term = kTerm;
+  spec.term = term_of(job);
   spec.actors = plan.actor_names();
   spec.driver = std::string(actors::kTrainerName);
   spec.nodes_wanted = options.nodes_wanted;
@@ -120,7 +124,7 @@ scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& pl
 }
 
 void spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runtime::Actor> actor) {
-  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = kTerm});
+  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = runtime::kHeadIncarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
 }
 
@@ -170,8 +174,8 @@ public:
   explicit JobGuard(Ending& ending) : ending_(ending) {}
   runtime::Behavior behavior() override { return {runtime::on(this, &JobGuard::someone_down)}; }
   void on_start(runtime::Context& context) override {
-    context.watch({std::string(actors::kTrainerName), kTerm});
-    context.watch({std::string(runtime::kHeadName), kTerm});
+    context.watch({std::string(actors::kTrainerName), runtime::kHeadIncarnation});
+    context.watch({std::string(runtime::kHeadName), runtime::kHeadIncarnation});
   }
 
 private:
@@ -246,7 +250,7 @@ int run_job(const JobOptions& options) {
 
   runtime::NodeOptions node_options;
   node_options.name = "head";
-  node_options.term = kTerm;
+  node_options.term = term_of(job);
   node_options.status_directory = options.folder.status_pages();
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
   const auto started = node.start();

@@ -14,6 +14,8 @@
 namespace troupe::runtime {
 
 inline constexpr std::string_view kHeadName = "head";
+/// Of the head, and of the driver beside it: neither is ever started again within a process.
+inline constexpr std::uint32_t kHeadIncarnation = 1;
 
 /// "Done": the answer to requests that have nothing else to say.
 struct Ack {

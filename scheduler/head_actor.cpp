@@ -115,12 +115,16 @@ void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtim
                          ActorRecord* started = find(actor);
                          if (answer || started == nullptr || started->state() != ActorState::starting) return;
                          lost(*started, answer.failure().within("cannot be started"), turn);
+                         // Perhaps only the answer is late.
+                         if (const auto row = nodes_.find(started->node()); row != nodes_.end())
+                           (void)turn.send(row->second.agent.actor, KillProcess{actor});
                        });
 }
 
 void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor.actor);
-  if (record == nullptr || record->state() != ActorState::starting) {
+  const bool expected = message.term == spec_.term && record != nullptr && record->state() == ActorState::starting;
+  if (!expected) {
     spdlog::warn("event=unexpected_worker actor={}", message.actor.actor.describe());
     context.reply_failure({FailureKind::unknown, "the head does not expect " + message.actor.actor.describe()});
     return;
@@ -182,7 +186,7 @@ void HeadActor::tell_driver_if_whole(runtime::Context& context) {
 
 void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor);
-  if (record == nullptr) return;
+  if (record == nullptr || message.term != spec_.term) return;
   if (record->state() == ActorState::starting || record->state() == ActorState::up)
     lost(*record, message.cause, context);
 }

@@ -121,7 +121,7 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
     context.reply_failure(pid.failure().within("node " + options_.node));
     return;
   }
-  running_[*pid] = Running{message.actor, run_directory};
+  running_[*pid] = Running{message.actor, run_directory, message.term};
   context.reply(Ack{});
 }
 
@@ -160,7 +160,8 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   Failure cause = message.cause;
   const std::string words = last_words(ended.run_directory, ended.actor, message.process);
   if (!words.empty()) cause.text = words + " (" + cause.text + ")";
-  (void)context.send(kHeadName, ActorExited{ended.actor, cause, message.process});  // no head: nothing to report to
+  const ActorExited report{ended.actor, cause, message.process, ended.term};
+  (void)context.send(kHeadName, report);  // no head: nothing to report to
   answer_stops(context);
 }
 

@@ -104,7 +104,7 @@ protected:
     newest_was_there_ = is_there(newest_);
   }
   [[nodiscard]] SpawnActor order(const ActorId& actor) const {
-    return {actor, 7, 1, head_.endpoint(), folder_.path().string(), "the job"};
+    return {actor, 7, 3, head_.endpoint(), folder_.path().string(), "the job"};
   }
   Result<Ack> spawn(const ActorId& actor) { return head_.request<Ack>("node/n", order(actor), test::kPatience); }
   /// The pid of an actor's process that has written `lines` lines.
@@ -165,6 +165,7 @@ TEST_F(NodeAgent, NA1_TheHeadHearsEveryEndOnceWithExitStatusOrSignal) {
   EXPECT_TRUE(exits_.stays_at(expected.size(), 100ms));
   EXPECT_EQ(causes(), expected);
   EXPECT_EQ(exits_.last().process, pid);
+  EXPECT_EQ(exits_.last().term, 3U) << "of the head that had it started";
   EXPECT_EQ(sweeps_, 6);
 }
 

@@ -85,8 +85,8 @@ public:
   }
   /// Reports the end of an actor's process.
   void exited(const runtime::ActorId& actor, const std::string& cause) {
-    act([actor, cause](runtime::Context& context) {
-      (void)context.send("head", scheduler::ActorExited{actor, {runtime::FailureKind::faulted, cause}, 1});
+    act([this, actor, cause](runtime::Context& context) {
+      (void)context.send("head", scheduler::ActorExited{actor, {runtime::FailureKind::faulted, cause}, 1, term});
     });
   }
   [[nodiscard]] std::vector<runtime::ActorId> spawned() const {
@@ -98,8 +98,9 @@ public:
   const std::string name;
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
-  std::string refused;  ///< why the head did not do what it was asked for
-  std::string refusal;  ///< when not empty, nothing can be started here, for this reason
+  std::uint32_t term = 1;  ///< of the head that its processes are of
+  std::string refused;     ///< why the head did not do what it was asked for
+  std::string refusal;     ///< when not empty, nothing can be started here, for this reason
   enum class Obeys { at_once, never } obeys = Obeys::at_once;
   enum class Pulse { beating, paused } pulse = Pulse::beating;
   Heard<scheduler::SpawnActor> spawns;
@@ -138,13 +139,14 @@ public:
 
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
+  std::uint32_t term = 1;  ///< of the head that had it started
   enum class Ear { hears, deaf } ear = Ear::hears;
   Heard<scheduler::DirectoryUpdate> updates;
   std::string answer;  ///< "taken", or why the head did not take it
 
 private:
   void say_ready(runtime::Context& context) {
-    const scheduler::WorkerReady message{{id, place.endpoint()}, {context.self(), place.endpoint()}, 4711};
+    const scheduler::WorkerReady message{{id, place.endpoint()}, {context.self(), place.endpoint()}, 4711, term};
     context.request<scheduler::Ack>({"head", 0}, message, std::chrono::seconds(10),
                                     [this](const runtime::Result<scheduler::Ack>& taken, runtime::Context&) {
                                       answer = taken ? "taken" : taken.failure().text;
