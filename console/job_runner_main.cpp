@@ -59,13 +59,33 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+/// The one end of a job, whoever is first to know it.
+class Ending final {
+public:
+  void say(const TrainingEnd& end) {
+    if (!said_.test_and_set()) end_.set_value(end);
+  }
+  TrainingEnd wait() { return end_.get_future().get(); }
+
+private:
+  std::promise<TrainingEnd> end_;
+  std::atomic_flag said_ = ATOMIC_FLAG_INIT;
+};
+
+/// The first asks the trainer; the second does not wait for it any more.
 class SignalThread final {
 public:
-  SignalThread(const sigset_t& signals, runtime::Node& node)
-      : thread_([this, signals, &node] {
+  SignalThread(const sigset_t& signals, runtime::Node& node, Ending& ending)
+      : thread_([this, signals, &node, &ending] {
           int received = 0;
-          while (sigwait(&signals, &received) == 0 && !ending_) {
-            (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
+          for (int count = 1; sigwait(&signals, &received) == 0 && !ending_; ++count) {
+            const std::string name = received == SIGINT ? "Ctrl-C" : "SIGTERM";
+            if (count == 1) {
+              (void)node.send(actors::kTrainerName, actors::StopTraining{name});
+            } else {
+              ending.say({TrainingEnd::Kind::stopped, 0,
+                          name + " again: ended at once, what came after the newest complete checkpoint is lost"});
+            }
           }
         }) {}
   ~SignalThread() {
@@ -153,19 +173,6 @@ struct Screen {
   ProgressPrinter printer;
   std::atomic<std::uint32_t> step = 0;  // the last that was shown; a dead trainer cannot be asked
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-};
-
-/// The one end of a job, whoever is first to know it.
-class Ending final {
-public:
-  void say(const TrainingEnd& end) {
-    if (!said_.test_and_set()) end_.set_value(end);
-  }
-  TrainingEnd wait() { return end_.get_future().get(); }
-
-private:
-  std::promise<TrainingEnd> end_;
-  std::atomic_flag said_ = ATOMIC_FLAG_INIT;
 };
 
 /// Ends the job when an actor of this process fails that nobody can start again: the trainer or the head.
@@ -270,7 +277,7 @@ int run_job(const JobOptions& options) {
       std::make_unique<actors::TrainerActor>(
           actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
           listener));
-  const SignalThread signal_thread(signals, node);  // the trainer must be there to hear of a signal
+  const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
