@@ -252,6 +252,7 @@ int run_job(const JobOptions& options) {
   const SocketFolder sockets;
   runtime::sweep_all_arenas("/dev/shm");  // what runs that were cut off have left
   Ending ending;
+  Screen screen(options);  // as all the trainer borrows: it ends with the node
   const runtime::SteadyClock clock;
   scheduler::EventLog events(options.folder.events(), clock);
 
@@ -264,7 +265,6 @@ int run_job(const JobOptions& options) {
   if (!started) throw std::runtime_error(started.failure().describe());
   write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
 
-  Screen screen(options);
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
                        " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
@@ -284,12 +284,12 @@ int run_job(const JobOptions& options) {
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
 
   TrainingEnd end = ending.wait();
-  if (end.step == 0) end.step = screen.step;
-  screen.printer.finish();
   const auto stopped =
       node.request<scheduler::Ack>(runtime::kHeadName, scheduler::EndJob{state_word(end.kind)}, kEndDeadline);
-  if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   node.shutdown(kShutdownDeadline);
+  screen.printer.finish();  // the trainer may show something until here
+  if (end.step == 0) end.step = screen.step;
+  if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   runtime::sweep_arenas("/dev/shm", job);
   nlohmann::ordered_json how{{"step", end.step}};
   if (!end.text.empty()) how["cause"] = end.text;
