@@ -205,8 +205,19 @@ std::string state_word(TrainingEnd::Kind kind) {
   return "failed";
 }
 
+/// What is written after the end is for people: a full disk does not change how the job ended.
+template <class Work>
+void warn_if_failing(const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& problem) {
+    std::cerr << "troupe: warning: " << problem.what() << "\n";
+  }
+}
+
 int tell_end(const JobOptions& options, const TrainingEnd& end) {
-  const std::filesystem::path report = write_report(options.folder);
+  std::filesystem::path report;
+  warn_if_failing([&report, &options] { report = write_report(options.folder); });
   const std::filesystem::path checkpoint = gpt2::find_newest_checkpoint(options.folder.checkpoints()).folder;
   if (options.output == JobOptions::Output::json) {
     nlohmann::ordered_json json;
@@ -214,13 +225,13 @@ int tell_end(const JobOptions& options, const TrainingEnd& end) {
     json["step"] = end.step;
     json["run_directory"] = options.folder.root.string();
     if (!checkpoint.empty()) json["checkpoint"] = checkpoint.string();
-    json["report"] = report.string();
+    if (!report.empty()) json["report"] = report.string();
     if (!end.text.empty()) json["reason"] = end.text;
     std::cout << json.dump() << std::endl;
   } else if (end.kind != TrainingEnd::Kind::failed) {
     std::cout << "run folder:  " << options.folder.root.string()
               << "\ncheckpoint:  " << (checkpoint.empty() ? "none yet" : checkpoint.string())
-              << "\nloss curve:  " << report.string() << std::endl;
+              << "\nloss curve:  " << (report.empty() ? "not written" : report.string()) << std::endl;
   }
   if (end.kind == TrainingEnd::Kind::finished) return to_int(ExitCode::ok);
   if (end.kind == TrainingEnd::Kind::stopped) {
@@ -294,7 +305,9 @@ int run_job(const JobOptions& options) {
   nlohmann::ordered_json how{{"step", end.step}};
   if (!end.text.empty()) how["cause"] = end.text;
   events.record("job_" + state_word(end.kind), how);
-  write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
+  warn_if_failing([&options, &end] {
+    write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
+  });
   return tell_end(options, end);
 }
 

@@ -57,6 +57,20 @@ class JobEnd(ProgramTest):
         again = self.troupe("train", "--resume", "--run-dir", run.folder, f"train.steps={steps + 3}")
         self.assertEqual(again.returncode, 0, again.stderr)
 
+    def test_a_last_word_that_cannot_be_written(self):
+        """The training is finished and saved: what is missing is a warning."""
+        process = self.start("train", "job.toml", "train.steps=200", "--run-dir", "mute")
+        run = Run(self.folder / "mute")
+        self.wait_for(lambda: len(run.figures()) >= 3, "step 3")
+        for name in ("head.json", "report.html"):
+            (run.folder / f"{name}.{process.pid}").mkdir()  # where the new file is written first
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("head.json", "report.html"):
+            self.assertRegex(done.stderr, rf"troupe: warning: .*{name}")
+        self.assertIn("step-200", done.stdout)
+        self.assert_left_nothing_at_once()
+
     def test_an_end_by_an_actor_that_cannot_be_helped(self):
         """JR-1: a job that fails while its other actors are well, also with processes that were killed on the way."""
         for action in ("throw", "kill9"):
