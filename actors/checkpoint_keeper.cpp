@@ -48,6 +48,7 @@ struct CheckpointKeeper::Collected {
   std::vector<std::string> reports;
   std::size_t waiting = 0;
   std::string error;
+  std::vector<runtime::ActorId> gone;
   Done done;
 };
 
@@ -83,9 +84,9 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
   collected->done = std::move(done);
   collected->waiting = request.owners.size();
   collected->temporary = gpt2::begin_checkpoint(root_, collected->head);
-  for (const std::string& owner : request.owners) {
+  for (const runtime::ActorId& owner : request.owners) {
     const SaveShard order{request.epoch, request.step, collected->temporary.string()};
-    context.request<ShardSaved>({owner, 0}, order, kShardDeadline,
+    context.request<ShardSaved>(owner, order, kShardDeadline,
                                 [this, collected, owner](runtime::Result<ShardSaved> answer, runtime::Context& turn) {
                                   collect(owner, answer, *collected);
                                   if (--collected->waiting == 0) collected->done(publish(*collected), turn);
@@ -93,21 +94,23 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
   }
 }
 
-void CheckpointKeeper::collect(const std::string& owner, const runtime::Result<ShardSaved>& answer,
+void CheckpointKeeper::collect(const runtime::ActorId& owner, const runtime::Result<ShardSaved>& answer,
                                Collected& collected) {
   std::string error;
   if (!answer) {
-    error = answer.failure().within(owner).text;
+    error = answer.failure().within(owner.name).text;
+    // An owner that lives and could not write says "unknown": stop and look.
+    if (answer.failure().kind != runtime::FailureKind::unknown) collected.gone.push_back(owner);
   } else {
     std::vector<std::string> reports = reports_of(answer->report);
-    if (reports.empty()) error = owner + " reports no file of its shard: it runs another program";
+    if (reports.empty()) error = owner.name + " reports no file of its shard: it runs another program";
     std::move(reports.begin(), reports.end(), std::back_inserter(collected.reports));
   }
   if (collected.error.empty()) collected.error = error;
 }
 
 SaveOutcome CheckpointKeeper::publish(const Collected& collected) const {
-  SaveOutcome outcome{collected.request.epoch, collected.request.step, collected.error};
+  SaveOutcome outcome{collected.request.epoch, collected.request.step, collected.error, collected.gone};
   if (outcome.error.empty()) {
     outcome.error = gpt2::publish_checkpoint(collected.temporary, collected.head, collected.reports);
   }

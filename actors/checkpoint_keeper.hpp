@@ -16,7 +16,8 @@ namespace troupe::actors {
 struct SaveOutcome {
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
-  std::string error;  ///< empty = published
+  std::string error;                   ///< empty = published
+  std::vector<runtime::ActorId> gone;  ///< owners that died or did not answer; a full disk is no such thing
 };
 
 /// The newest complete checkpoint, and what was refused on the way to it.
@@ -30,9 +31,9 @@ struct FoundCheckpoint {
 struct SaveRequest {
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
-  std::uint32_t best_step = 0;      ///< never pruned; 0 = none
-  std::uint64_t next_position = 0;  ///< of the data order
-  std::vector<std::string> owners;  ///< actors that write shards
+  std::uint32_t best_step = 0;           ///< never pruned; 0 = none
+  std::uint64_t next_position = 0;       ///< of the data order
+  std::vector<runtime::ActorId> owners;  ///< actors that write shards
 };
 
 /// Takes checkpoints: asks the owners of the parameters for their shards, publishes when all are there, prunes.
@@ -59,7 +60,7 @@ public:
 
 private:
   struct Collected;
-  static void collect(const std::string& owner, const runtime::Result<ShardSaved>& answer, Collected& collected);
+  static void collect(const runtime::ActorId& owner, const runtime::Result<ShardSaved>& answer, Collected& collected);
   [[nodiscard]] SaveOutcome publish(const Collected& collected) const;
 
   const std::filesystem::path root_;

@@ -163,7 +163,7 @@ void ServerActor::save(const SaveShard& message, runtime::Context& context) {
   std::string reports = "[";
   for (const auto& model : models_) {
     const StageModel::Saved saved = model->save(message.directory);
-    if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::faulted, saved.error});
+    if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::unknown, saved.error});
     reports += (reports.size() > 1 ? "," : "") + saved.report;
   }
   reports += "]";

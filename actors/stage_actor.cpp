@@ -131,7 +131,7 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
   }
   const StageModel::Saved saved = model_->save(message.directory);
   context.note(runtime::Phase::idle, step_, 0);
-  if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::faulted, saved.error});
+  if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::unknown, saved.error});
   context.reply(
       ShardSaved{message.epoch, message.step, runtime::Payload::copy_of(std::as_bytes(std::span(saved.report)))});
 }

@@ -68,22 +68,25 @@ std::vector<std::string> TrainerActor::stages() const {
   return names;
 }
 
-std::vector<std::string> TrainerActor::parameter_owners() const {
-  if (parts_.job.layout.exchange != Exchange::allreduce) return {std::string(kServerName)};
-  std::vector<std::string> names;  // every replica holds the same: the first one saves
-  for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage) names.push_back(stage_name(0, stage));
-  return names;
+std::vector<runtime::ActorId> TrainerActor::parameter_owners() const {
+  if (parts_.job.layout.exchange != Exchange::allreduce) return {living(kServerName)};
+  std::vector<runtime::ActorId> owners;  // every replica holds the same: the first one saves
+  for (std::uint32_t stage = 0; stage < parts_.job.layout.stages; ++stage)
+    owners.push_back(living(stage_name(0, stage)));
+  return owners;
+}
+
+runtime::ActorId TrainerActor::living(std::string_view name) const {
+  const auto found = std::ranges::find(up_, name, &runtime::ActorId::name);
+  return found == up_.end() ? runtime::ActorId{std::string(name), 0} : *found;
 }
 
 // ---- 1, 7: actors come and go --------------------------------------------------------------------------------------
 
 void TrainerActor::all_up(const runtime::AllUp& message, runtime::Context& context) {
   if (state_ == State::ended) return;
-  incarnations_.clear();
-  for (const runtime::ActorId& actor : message.actors) {
-    incarnations_.push_back(actor.incarnation);
-    progress_.actors[actor.name] = true;
-  }
+  up_ = message.actors;
+  for (const runtime::ActorId& actor : up_) progress_.actors[actor.name] = true;
   load_everywhere(context);
 }
 
@@ -121,22 +124,27 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
   if (parts_.job.layout.exchange != Exchange::allreduce) loaders.emplace_back(kServerName);
   to_load_ = loaders.size();
   context.note(runtime::Phase::load, step_, 0);
+  LoadState order{epoch_, step_, found.directory, {}};
+  for (const runtime::ActorId& actor : up_) order.incarnations.push_back(actor.incarnation);
   for (const std::string& name : loaders) {
-    context.request<StateLoaded>({name, 0}, LoadState{epoch_, step_, found.directory, incarnations_}, kLoadDeadline,
-                                 [this, epoch = epoch_](runtime::Result<StateLoaded> answer, runtime::Context& turn) {
-                                   loaded(epoch, answer, turn);
-                                 });
+    const auto answered = [this, actor = living(name), epoch = epoch_](const runtime::Result<StateLoaded>& answer,
+                                                                       runtime::Context& turn) {
+      loaded(actor, epoch, answer, turn);
+    };
+    context.request<StateLoaded>(living(name), order, kLoadDeadline, answered);
   }
 }
 
 // ---- 2: the same state everywhere ----------------------------------------------------------------------------------
 
-void TrainerActor::loaded(std::uint32_t epoch, const runtime::Result<StateLoaded>& answer, runtime::Context& context) {
+void TrainerActor::loaded(const runtime::ActorId& actor, std::uint32_t epoch,
+                          const runtime::Result<StateLoaded>& answer, runtime::Context& context) {
   if (!is_current(epoch, State::loading)) return;
   if (!answer) {
-    // A dead actor is the head's business: ActorLost follows, then AllUp. Everything else cannot be repaired by
-    // waiting.
-    if (answer.failure().kind == runtime::FailureKind::disconnected) return;
+    if (answer.failure().kind != runtime::FailureKind::unknown) {
+      return give_up_on(actor, answer.failure().text, context);
+    }
+    // It is of another program: no restart repairs that.
     return end(TrainingEnd::Kind::failed, answer.failure().within("loading step " + std::to_string(step_)).text,
                context);
   }
@@ -147,6 +155,13 @@ void TrainerActor::loaded(std::uint32_t epoch, const runtime::Result<StateLoaded
   }
   last_commit_ = context.now();
   go_on(context);
+}
+
+/// An actor of this epoch is dead, or as good as dead. The head is asked to kill it, which does no harm to the dead:
+/// ActorLost follows, or is on its way, then AllUp. Until then the state stays what it is.
+void TrainerActor::give_up_on(const runtime::ActorId& actor, const std::string& why, runtime::Context& context) {
+  tell(actor.describe() + " is given up: " + why);
+  (void)context.send(runtime::kHeadName, runtime::KillActor{actor.name, actor.incarnation});  // as in tell_event()
 }
 
 void TrainerActor::run_to_next_border(runtime::Context& context) {
@@ -321,6 +336,8 @@ void TrainerActor::saved(const SaveOutcome& outcome, runtime::Context& context) 
   } else {
     tell("checkpoint of step " + std::to_string(outcome.step) + " failed: " + outcome.error);
     tell_event("checkpoint_failed", ordered_json{{"step", outcome.step}, {"cause", outcome.error}}.dump(), context);
+    for (const runtime::ActorId& owner : outcome.gone) give_up_on(owner, outcome.error, context);
+    if (!outcome.gone.empty()) return;
     if (last)
       return end(TrainingEnd::Kind::failed, "the last checkpoint could not be written: " + outcome.error, context);
   }
@@ -335,7 +352,7 @@ void TrainerActor::go_on(runtime::Context& context) {
 }
 
 void TrainerActor::stop_asked(const StopTraining& message, runtime::Context& context) {
-  if (!stop_reason_.empty()) return;
+  if (!stop_reason_.empty() || state_ == State::ended) return;
   stop_reason_ = message.reason;
   tell(message.reason + ": stopping at the next step border, with a checkpoint");
   // Nothing is running that could reach a border.

@@ -68,8 +68,10 @@ struct TrainerParts {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     owns recorder, tally and checkpoint keeper.
-/// Errors:        a state that cannot be loaded, a loss or norm that is not finite, a metrics file that cannot be
-///                written: the run ends as failed, with the reason.
+/// Errors:        a loss or norm that is not finite, a metrics file or a last checkpoint that cannot be written: the
+/// run
+///                ends as failed, with the reason. An actor that fails to load, or answers nothing before the deadline,
+///                is killed: its restart, or the head's report after too many, follows.
 /// Restart:       a new trainer (train --resume) goes on from the newest complete checkpoint and the files of the run
 ///                folder.
 ///
@@ -96,7 +98,8 @@ private:
   void stop_asked(const StopTraining& message, runtime::Context& context);
 
   void load_everywhere(runtime::Context& context);
-  void loaded(std::uint32_t epoch, const runtime::Result<StateLoaded>& answer, runtime::Context& context);
+  void loaded(const runtime::ActorId& actor, std::uint32_t epoch, const runtime::Result<StateLoaded>& answer,
+              runtime::Context& context);
   void run_to_next_border(runtime::Context& context);
   void commit_complete_steps(runtime::Context& context);
   void commit(const StepResult& result, runtime::Context& context);
@@ -106,6 +109,7 @@ private:
   void save_or_go_on(runtime::Context& context);
   void saved(const SaveOutcome& outcome, runtime::Context& context);
   void go_on(runtime::Context& context);
+  void give_up_on(const runtime::ActorId& actor, const std::string& why, runtime::Context& context);
   void end(TrainingEnd::Kind kind, const std::string& text, runtime::Context& context);
 
   void record(const StepResult& result, double learning_rate, runtime::Context& context);
@@ -114,7 +118,9 @@ private:
   void tell_event(const std::string& event, const std::string& fields, runtime::Context& context);
   [[nodiscard]] bool is_current(std::uint32_t epoch, State state) const { return epoch == epoch_ && state == state_; }
   [[nodiscard]] std::vector<std::string> stages() const;
-  [[nodiscard]] std::vector<std::string> parameter_owners() const;
+  [[nodiscard]] std::vector<runtime::ActorId> parameter_owners() const;
+  /// The incarnation that this epoch works with.
+  [[nodiscard]] runtime::ActorId living(std::string_view name) const;
 
   const TrainerParts parts_;
   const TrainingListener listener_;
@@ -127,7 +133,7 @@ private:
   std::uint32_t step_ = 0;   // committed steps
   std::uint32_t until_ = 0;  // end of the range being run
   Border border_;
-  std::vector<std::uint32_t> incarnations_;
+  std::vector<runtime::ActorId> up_;  // in the order of the job's actors
   std::size_t to_load_ = 0;
   std::map<std::uint32_t, MicroBatchLoss> validation_;  // by batch
   enum class Improved { no, yes } improved_ = Improved::no;

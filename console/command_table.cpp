@@ -65,7 +65,8 @@ std::vector<CommandSpec> job_commands() {
        "train a model on this machine",
        "Starts the job's actors as processes of this machine and trains to the end. An actor that dies is started "
        "again.\n"
-       "SIGINT or SIGTERM: writes a checkpoint and ends with status 75; --resume goes on from there.",
+       "SIGINT or SIGTERM: writes a checkpoint and ends with status 75; --resume goes on from there.\n"
+       "A second signal ends the job at once: --resume then goes on from the newest complete checkpoint.",
        {config(), overrides()},
        {new_run_dir(), resume, inject(), output(), flag("quiet", "no progress on stderr")}},
       {"head",

@@ -34,7 +34,6 @@ namespace {
 using actors::TrainingEnd;
 using actors::TrainingProgress;
 
-constexpr std::uint32_t kTerm = 1;
 constexpr runtime::Duration kEndDeadline = std::chrono::seconds(20);
 constexpr runtime::Duration kShutdownDeadline = std::chrono::seconds(5);
 
@@ -43,6 +42,11 @@ std::uint64_t new_job_number() {
   if (getrandom(&number, sizeof number, 0) != sizeof number)
     throw std::runtime_error("the kernel gives no random number");
   return number | 1;  // 0 means "no job"
+}
+
+/// The head's term: nodes outlive a head, and tell what its processes did apart from what those of the next do.
+std::uint32_t term_of(std::uint64_t job) {
+  return static_cast<std::uint32_t>(job);
 }
 
 /// Ctrl-C and SIGTERM mean: stop at the step border. Blocked before any thread starts and waited for in a thread of its
@@ -55,13 +59,33 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+/// The one end of a job, whoever is first to know it.
+class Ending final {
+public:
+  void say(const TrainingEnd& end) {
+    if (!said_.test_and_set()) end_.set_value(end);
+  }
+  TrainingEnd wait() { return end_.get_future().get(); }
+
+private:
+  std::promise<TrainingEnd> end_;
+  std::atomic_flag said_ = ATOMIC_FLAG_INIT;
+};
+
+/// The first asks the trainer; the second does not wait for it any more.
 class SignalThread final {
 public:
-  SignalThread(const sigset_t& signals, runtime::Node& node)
-      : thread_([this, signals, &node] {
+  SignalThread(const sigset_t& signals, runtime::Node& node, Ending& ending)
+      : thread_([this, signals, &node, &ending] {
           int received = 0;
-          while (sigwait(&signals, &received) == 0 && !ending_) {
-            (void)node.send(actors::kTrainerName, actors::StopTraining{received == SIGINT ? "Ctrl-C" : "SIGTERM"});
+          for (int count = 1; sigwait(&signals, &received) == 0 && !ending_; ++count) {
+            const std::string name = received == SIGINT ? "Ctrl-C" : "SIGTERM";
+            if (count == 1) {
+              (void)node.send(actors::kTrainerName, actors::StopTraining{name});
+            } else {
+              ending.say({TrainingEnd::Kind::stopped, 0,
+                          name + " again: ended at once, what came after the newest complete checkpoint is lost"});
+            }
           }
         }) {}
   ~SignalThread() {
@@ -102,7 +126,7 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
   const std::string local = "ipc://" + (sockets.path() / "head").string();
   transport.listen = options.listen.empty() ? local : options.listen;
   transport.node_name = "head";
-  transport.incarnation = kTerm;
+  transport.incarnation = runtime::kHeadIncarnation;
   transport.job = options.listen.empty() ? job : 0;
   return runtime::make_zmq_transport(std::move(transport));
 }
@@ -110,7 +134,7 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
 scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& plan, std::uint64_t job) {
   scheduler::JobSpec spec;
   spec.job = options.listen.empty() ? job : 0;
-  spec.term = kTerm;
+  spec.term = term_of(job);
   spec.actors = plan.actor_names();
   spec.driver = std::string(actors::kTrainerName);
   spec.nodes_wanted = options.nodes_wanted;
@@ -120,7 +144,7 @@ scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& pl
 }
 
 void spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runtime::Actor> actor) {
-  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = kTerm});
+  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = runtime::kHeadIncarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
 }
 
@@ -151,27 +175,14 @@ struct Screen {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
 
-/// The one end of a job, whoever is first to know it.
-class Ending final {
-public:
-  void say(const TrainingEnd& end) {
-    if (!said_.test_and_set()) end_.set_value(end);
-  }
-  TrainingEnd wait() { return end_.get_future().get(); }
-
-private:
-  std::promise<TrainingEnd> end_;
-  std::atomic_flag said_ = ATOMIC_FLAG_INIT;
-};
-
 /// Ends the job when an actor of this process fails that nobody can start again: the trainer or the head.
 class JobGuard final : public runtime::Actor {
 public:
   explicit JobGuard(Ending& ending) : ending_(ending) {}
   runtime::Behavior behavior() override { return {runtime::on(this, &JobGuard::someone_down)}; }
   void on_start(runtime::Context& context) override {
-    context.watch({std::string(actors::kTrainerName), kTerm});
-    context.watch({std::string(runtime::kHeadName), kTerm});
+    context.watch({std::string(actors::kTrainerName), runtime::kHeadIncarnation});
+    context.watch({std::string(runtime::kHeadName), runtime::kHeadIncarnation});
   }
 
 private:
@@ -194,8 +205,19 @@ std::string state_word(TrainingEnd::Kind kind) {
   return "failed";
 }
 
+/// What is written after the end is for people: a full disk does not change how the job ended.
+template <class Work>
+void warn_if_failing(const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& problem) {
+    std::cerr << "troupe: warning: " << problem.what() << "\n";
+  }
+}
+
 int tell_end(const JobOptions& options, const TrainingEnd& end) {
-  const std::filesystem::path report = write_report(options.folder);
+  std::filesystem::path report;
+  warn_if_failing([&report, &options] { report = write_report(options.folder); });
   const std::filesystem::path checkpoint = gpt2::find_newest_checkpoint(options.folder.checkpoints()).folder;
   if (options.output == JobOptions::Output::json) {
     nlohmann::ordered_json json;
@@ -203,13 +225,13 @@ int tell_end(const JobOptions& options, const TrainingEnd& end) {
     json["step"] = end.step;
     json["run_directory"] = options.folder.root.string();
     if (!checkpoint.empty()) json["checkpoint"] = checkpoint.string();
-    json["report"] = report.string();
+    if (!report.empty()) json["report"] = report.string();
     if (!end.text.empty()) json["reason"] = end.text;
     std::cout << json.dump() << std::endl;
   } else if (end.kind != TrainingEnd::Kind::failed) {
     std::cout << "run folder:  " << options.folder.root.string()
               << "\ncheckpoint:  " << (checkpoint.empty() ? "none yet" : checkpoint.string())
-              << "\nloss curve:  " << report.string() << std::endl;
+              << "\nloss curve:  " << (report.empty() ? "not written" : report.string()) << std::endl;
   }
   if (end.kind == TrainingEnd::Kind::finished) return to_int(ExitCode::ok);
   if (end.kind == TrainingEnd::Kind::stopped) {
@@ -241,19 +263,19 @@ int run_job(const JobOptions& options) {
   const SocketFolder sockets;
   runtime::sweep_all_arenas("/dev/shm");  // what runs that were cut off have left
   Ending ending;
+  Screen screen(options);  // as all the trainer borrows: it ends with the node
   const runtime::SteadyClock clock;
   scheduler::EventLog events(options.folder.events(), clock);
 
   runtime::NodeOptions node_options;
   node_options.name = "head";
-  node_options.term = kTerm;
+  node_options.term = term_of(job);
   node_options.status_directory = options.folder.status_pages();
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
   write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
 
-  Screen screen(options);
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
                        " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
@@ -266,24 +288,26 @@ int run_job(const JobOptions& options) {
       std::make_unique<actors::TrainerActor>(
           actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
           listener));
-  const SignalThread signal_thread(signals, node);  // the trainer must be there to hear of a signal
+  const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
   if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
 
   TrainingEnd end = ending.wait();
-  if (end.step == 0) end.step = screen.step;
-  screen.printer.finish();
   const auto stopped =
       node.request<scheduler::Ack>(runtime::kHeadName, scheduler::EndJob{state_word(end.kind)}, kEndDeadline);
-  if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   node.shutdown(kShutdownDeadline);
+  screen.printer.finish();  // the trainer may show something until here
+  if (end.step == 0) end.step = screen.step;
+  if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   runtime::sweep_arenas("/dev/shm", job);
   nlohmann::ordered_json how{{"step", end.step}};
   if (!end.text.empty()) how["cause"] = end.text;
   events.record("job_" + state_word(end.kind), how);
-  write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
+  warn_if_failing([&options, &end] {
+    write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
+  });
   return tell_end(options, end);
 }
 

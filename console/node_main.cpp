@@ -53,7 +53,7 @@ int run_node(const ParsedCommand& command) {
   runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
-  node.announce({{std::string(runtime::kHeadName), 1}, command.get("join")});
+  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, command.get("join")});
 
   scheduler::NodeAgentOptions agent;
   agent.node = name;

@@ -89,7 +89,7 @@ int run_kill(const ParsedCommand& command) {
   runtime::Node node({.name = "console"}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
-  node.announce({{std::string(runtime::kHeadName), 1}, head->endpoint});
+  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, head->endpoint});
   const auto answer =
       node.request<runtime::Ack>(runtime::kHeadName, runtime::KillActor{command.argument(0)}, kKillDeadline);
   node.shutdown(kKillDeadline);

@@ -65,8 +65,8 @@ int run_worker(const ParsedCommand&) {
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
   // Both are known by name before anything is sent; the other actors follow by the head's updates.
-  node.announce({{std::string(runtime::kHeadName), input.term}, input.head_endpoint});
-  node.announce({{std::string(actors::kTrainerName), input.term}, input.head_endpoint});
+  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, input.head_endpoint});
+  node.announce({{std::string(actors::kTrainerName), runtime::kHeadIncarnation}, input.head_endpoint});
 
   runtime::SpawnOptions spawn;
   spawn.incarnation = input.actor.incarnation;
@@ -83,7 +83,7 @@ int run_worker(const ParsedCommand&) {
   };
   const auto ear = node.spawn(member, std::make_unique<scheduler::MemberActor>(*actor, on_end), spawn);
   if (!ear) throw std::runtime_error(ear.failure().describe());
-  const scheduler::WorkerReady ready{{*actor, node.endpoint()}, {*ear, node.endpoint()}, getpid()};
+  const scheduler::WorkerReady ready{{*actor, node.endpoint()}, {*ear, node.endpoint()}, getpid(), input.term};
   const auto accepted = node.request<scheduler::Ack>(runtime::kHeadName, ready, kReadyDeadline);
   if (!accepted) throw std::runtime_error(accepted.failure().within("the head did not take this worker").describe());
 

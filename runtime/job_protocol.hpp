@@ -4,6 +4,7 @@
 #include "runtime/failure.hpp"
 #include "runtime/message/span_archive.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@
 namespace troupe::runtime {
 
 inline constexpr std::string_view kHeadName = "head";
+/// Of the head, and of the driver beside it: neither is ever started again within a process.
+inline constexpr std::uint32_t kHeadIncarnation = 1;
 
 /// "Done": the answer to requests that have nothing else to say.
 struct Ack {
@@ -59,15 +62,16 @@ struct JobFailed {
 
 // ---- to the head ----
 
-/// Somebody wants an actor's process killed: a person at the console, or a fault on purpose (request; answered with
-/// Ack).
+/// Somebody wants an actor's process killed: a person at the console, a driver that waits for it in vain, or a fault on
+/// purpose (request; answered with Ack).
 struct KillActor {
   static constexpr std::string_view kName = "head.kill_actor";
   std::string name;
+  std::uint32_t incarnation = 0;  ///< no other is killed; 0 = whoever holds the name now
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(name);
+    archive(name, incarnation);
   }
 };
 

@@ -115,12 +115,16 @@ void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtim
                          ActorRecord* started = find(actor);
                          if (answer || started == nullptr || started->state() != ActorState::starting) return;
                          lost(*started, answer.failure().within("cannot be started"), turn);
+                         // Perhaps only the answer is late.
+                         if (const auto row = nodes_.find(started->node()); row != nodes_.end())
+                           (void)turn.send(row->second.agent.actor, KillProcess{actor});
                        });
 }
 
 void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor.actor);
-  if (record == nullptr || record->state() != ActorState::starting) {
+  const bool expected = message.term == spec_.term && record != nullptr && record->state() == ActorState::starting;
+  if (!expected) {
     spdlog::warn("event=unexpected_worker actor={}", message.actor.actor.describe());
     context.reply_failure({FailureKind::unknown, "the head does not expect " + message.actor.actor.describe()});
     return;
@@ -182,7 +186,7 @@ void HeadActor::tell_driver_if_whole(runtime::Context& context) {
 
 void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor);
-  if (record == nullptr) return;
+  if (record == nullptr || message.term != spec_.term) return;
   if (record->state() == ActorState::starting || record->state() == ActorState::up)
     lost(*record, message.cause, context);
 }
@@ -191,6 +195,8 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
   const runtime::ActorId actor = record.id();
   record.went_down(context.now(), cause);
   pending_[actor.name] = {};
+  // The driver first: what it has asked of the dead one fails by the declaration, and then it knows why.
+  if (job_ != Job::ending) (void)context.send(spec_.driver, ActorLost{actor, cause});
   context.node().declare_down(actor, cause);
   if (const auto member = members_.find(actor.name); member != members_.end()) {
     context.node().declare_down(member->second.actor, cause);
@@ -204,7 +210,6 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
                                 {"cause", cause.text}});
   spdlog::warn("event=actor_down actor={} cause=\"{}\"", actor.describe(), cause.text);
   tell_members({{}, {{actor, cause}}}, context);
-  (void)context.send(spec_.driver, ActorLost{actor, cause});
   if (job_ == Job::failed) return;
   const RestartDecision decision = decide_restart(record.failures(), context.now(), spec_.limits);
   if (!decision.restart_after) {
@@ -254,6 +259,11 @@ void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) 
                                   [&message](const ActorRecord& record) { return record.id().name == message.name; });
   if (found == records_.end()) {
     context.reply_failure({FailureKind::unknown, "no actor named " + message.name + " in this job"});
+    return;
+  }
+  if (message.incarnation != 0 && message.incarnation != found->id().incarnation) {
+    context.reply_failure({FailureKind::disconnected, runtime::ActorId{message.name, message.incarnation}.describe() +
+                                                          " is not the living one: nothing to kill"});
     return;
   }
   if (found->state() != ActorState::up && found->state() != ActorState::starting) {

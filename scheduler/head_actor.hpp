@@ -20,7 +20,7 @@ namespace troupe::scheduler {
 /// A job as the head sees it: names of actors, and text it hands through unread.
 struct JobSpec {
   std::uint64_t job = 0;
-  std::uint32_t term = 1;
+  std::uint32_t term = 1;           ///< this head's own number: a head before or after it has another
   std::vector<std::string> actors;  ///< in the order in which they are started
   std::string driver;               ///< local actor that hears AllUp, ActorLost, JobFailed
   std::uint32_t nodes_wanted = 1;   ///< placement begins when so many have joined
@@ -48,6 +48,8 @@ struct HeadTick {
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
 /// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
 ///       others live: what an actor then sends finds its way.
+/// HD-4  The driver hears of a death before any request of its own to the dead actor fails by it.
+/// HD-5  What is said of or by the processes of another head changes nothing: their incarnations are not this head's.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);

@@ -26,10 +26,12 @@ std::string file_name(const std::string& actor) {
   return name;
 }
 
-/// What the actor itself said before its process ended: the text of the exception that stopped it, if it was one.
-std::string last_words(const std::filesystem::path& run_directory, const runtime::ActorId& actor) {
+/// What the actor itself said before its process ended: the text of the exception that stopped it, if it was one. A
+/// page of another process is of an earlier run in the same folder.
+std::string last_words(const std::filesystem::path& run_directory, const runtime::ActorId& actor,
+                       std::int64_t process) {
   for (const runtime::Snapshot& page : runtime::read_status_pages(run_directory / "actors")) {
-    if (page.actor == actor) return page.failure;
+    if (page.actor == actor && page.process == process) return page.failure;
   }
   return {};
 }
@@ -60,7 +62,8 @@ void NodeAgent::on_start(runtime::Context& context) {
 }
 
 void NodeAgent::on_stop(runtime::Context&) {
-  watch_.reset();
+  watch_.reset();  // kills and reaps what still runs; nobody hears of these deaths any more
+  sweep_();
 }
 
 void NodeAgent::register_with_head(runtime::Context& context) {
@@ -118,7 +121,7 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
     context.reply_failure(pid.failure().within("node " + options_.node));
     return;
   }
-  running_[*pid] = Running{message.actor, run_directory};
+  running_[*pid] = Running{message.actor, run_directory, message.term};
   context.reply(Ack{});
 }
 
@@ -155,9 +158,10 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   if (running_.empty()) kill_at_.reset();  // or the processes of a later job would be killed with these
   sweep_();
   Failure cause = message.cause;
-  const std::string words = last_words(ended.run_directory, ended.actor);
+  const std::string words = last_words(ended.run_directory, ended.actor, message.process);
   if (!words.empty()) cause.text = words + " (" + cause.text + ")";
-  (void)context.send(kHeadName, ActorExited{ended.actor, cause, message.process});  // no head: nothing to report to
+  const ActorExited report{ended.actor, cause, message.process, ended.term};
+  (void)context.send(kHeadName, report);  // no head: nothing to report to
   answer_stops(context);
 }
 

@@ -82,6 +82,7 @@ private:
   struct Running {
     runtime::ActorId actor;
     std::filesystem::path run_directory;
+    std::uint32_t term = 0;
   };
 
   void spawn(const SpawnActor& message, runtime::Context& context);

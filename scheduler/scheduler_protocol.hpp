@@ -66,10 +66,11 @@ struct WorkerReady {
   runtime::DirectoryEntry actor;
   runtime::DirectoryEntry member;
   std::int64_t process = 0;
+  std::uint32_t term = 0;  ///< of the head that had it started
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(actor, member, process);
+    archive(actor, member, process, term);
   }
 };
 
@@ -79,10 +80,11 @@ struct ActorExited {
   runtime::ActorId actor;
   runtime::Failure cause;
   std::int64_t process = 0;
+  std::uint32_t term = 0;  ///< of the head that had it started
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(actor, cause, process);
+    archive(actor, cause, process, term);
   }
 };
 

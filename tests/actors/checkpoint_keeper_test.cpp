@@ -17,6 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 using runtime::Context;
 
+constexpr std::uint64_t kTrainingSamples = 40;
+constexpr std::uint32_t kRecorded = 1000;  // the run's record goes beyond every checkpoint
+
+using Ids = std::vector<runtime::ActorId>;
+
 /// Tells the keeper's actor to take a checkpoint, or an owner to answer now.
 struct Act {
   static constexpr std::string_view kName = "test.act";
@@ -62,7 +67,7 @@ Answer cannot_write(int part) {
     fs::create_directory(fs::path(order.directory) / "optimizer-00002-of-00002.safetensors");
     const gpt2::WrittenShard shard = write_part(order, part);
     EXPECT_NE(shard.error, "");
-    context.reply_failure({runtime::FailureKind::faulted, shard.error});
+    context.reply_failure({runtime::FailureKind::unknown, shard.error});
   };
 }
 
@@ -79,13 +84,13 @@ public:
 
   [[nodiscard]] fs::path root() const { return folder_.path() / "checkpoints"; }
   [[nodiscard]] CheckpointKeeper& keeper() {
-    if (!keeper_) keeper_.emplace(root(), test::tiny_job(2, 1));
+    if (!keeper_) keeper_.emplace(root(), test::tiny_job(2, 1), kTrainingSamples);
     return *keeper_;
   }
   /// From now on the owner of part 0 or 1 answers so.
   void owner(std::size_t part, const Answer& answer) {
     if (!answers_.contains(part)) {
-      start({owners.at(part),
+      start({owners.at(part).name,
              runtime::Behavior{
                  test::hears<SaveShard>(orders_, [this, part](const SaveShard& order,
                                                               Context& context) { answers_.at(part)(order, context); }),
@@ -102,7 +107,7 @@ public:
     });
   }
   void say_late() {
-    (void)node_.node().send(owners.at(1), Act{}).value();
+    (void)node_.node().send(owners.at(1).name, Act{}).value();
     network_.run_turns();
   }
   /// The error of a checkpoint of that step; nothing while it is under way.
@@ -122,7 +127,7 @@ public:
   }
   void let_time_pass(runtime::Duration time) { network_.advance(time); }
 
-  std::vector<std::string> owners{"stage/r0.s0", "stage/r0.s1"};
+  std::vector<runtime::ActorId> owners{{"stage/r0.s0", 1}, {"stage/r0.s1", 1}};
   std::vector<SaveOutcome> outcomes;
 
 private:
@@ -145,7 +150,7 @@ const std::set<std::string> kOnlyStep1{"step-1", "LATEST"};
 /// The checkpoint of step 1 is there, and it is all there is.
 void expect_only_step_1(Keeping& keeping) {
   EXPECT_EQ(keeping.names(), kOnlyStep1);
-  EXPECT_EQ(keeping.keeper().find_newest().step, 1U);
+  EXPECT_EQ(keeping.keeper().find_newest(kRecorded).step, 1U);
   EXPECT_EQ(gpt2::verify_checkpoint(keeping.root() / "step-1"), "");
 }
 
@@ -163,13 +168,13 @@ TEST(CheckpointKeeper, CK1_NothingIsPublishedBeforeTheLastReport) {
   keeping.owner(0, writes(0));
   keeping.owner_who_takes_its_time();
   EXPECT_EQ(keeping.take(4), std::nullopt);
-  EXPECT_EQ(keeping.keeper().find_newest().step, 0U);
+  EXPECT_EQ(keeping.keeper().find_newest(kRecorded).step, 0U);
   EXPECT_EQ(keeping.names().count("step-4"), 0U);
   keeping.say_late();
   ASSERT_EQ(keeping.outcomes.size(), 1U);
   EXPECT_EQ(keeping.outcomes[0].error, "");
   EXPECT_EQ(keeping.outcomes[0].epoch, 1U);
-  const FoundCheckpoint found = keeping.keeper().find_newest();
+  const FoundCheckpoint found = keeping.keeper().find_newest(kRecorded);
   EXPECT_EQ(found.step, 4U);
   EXPECT_EQ(found.rejections, std::vector<std::string>{});
   const gpt2::CheckpointReader reader(found.directory);
@@ -207,13 +212,13 @@ TEST(CheckpointKeeper, CK1_AReportOfNoFileIsNoReport) {
 
 TEST(CheckpointKeeper, CK1_AReportOfSeveralShardsCountsEachOfThem) {
   Keeping keeping;
-  keeping.owners = {"ps"};
+  keeping.owners = {{"ps", 1}};
   keeping.owner(0, [](const SaveShard& order, Context& context) {
     context.reply(reporting(order, "[" + write_part(order, 0).report + "," + write_part(order, 1).report + "]"));
   });
   EXPECT_EQ(keeping.take(3), "");
   std::vector<float> values(50);
-  gpt2::CheckpointReader(keeping.keeper().find_newest().directory).read("w1", values);
+  gpt2::CheckpointReader(keeping.keeper().find_newest(kRecorded).directory).read("w1", values);
   EXPECT_EQ(values.front(), 3.25F);
 }
 
@@ -223,7 +228,7 @@ TEST(CheckpointKeeper, CK2_TheNewestAndTheBestAreKept) {
   keeping.owner(1, writes(1));
   for (std::uint32_t step = 1; step <= 7; ++step) EXPECT_EQ(keeping.take(step, step < 2 ? 0 : 2), "");
   EXPECT_EQ(keeping.names(), (std::set<std::string>{"step-2", "step-5", "step-6", "step-7", "LATEST"}));
-  EXPECT_EQ(keeping.keeper().find_newest().step, 7U);
+  EXPECT_EQ(keeping.keeper().find_newest(kRecorded).step, 7U);
   EXPECT_EQ(gpt2::verify_checkpoint(keeping.root() / "step-2"), "");
   // A better one was found: the old best goes.
   EXPECT_EQ(keeping.take(8, 8), "");
@@ -235,6 +240,7 @@ TEST(CheckpointKeeper, AShardThatCannotBeWrittenLeavesThePreviousCheckpointAlone
   const std::string error = error_after_step_1(keeping, cannot_write(1));
   EXPECT_EQ(error.find("stage/r0.s1: "), 0U) << error;
   EXPECT_NE(error.find("optimizer-00002-of-00002.safetensors"), std::string::npos) << error;
+  EXPECT_EQ(keeping.outcomes.back().gone, Ids{}) << "it lives, and its disk is full";
   expect_only_step_1(keeping);
   keeping.owner(1, writes(1));
   EXPECT_EQ(keeping.take(3), "") << "the next one is not disturbed";
@@ -256,6 +262,7 @@ TEST(CheckpointKeeper, AnOwnerThatNeverAnswersEndsInAnError) {
   keeping.let_time_pass(std::chrono::minutes(6));
   ASSERT_EQ(keeping.outcomes.size(), 1U);
   EXPECT_NE(keeping.outcomes[0].error.find("stage/r0.s1"), std::string::npos) << keeping.outcomes[0].error;
+  EXPECT_EQ(keeping.outcomes[0].gone, (Ids{{"stage/r0.s1", 1}}));
   EXPECT_EQ(keeping.names(), std::set<std::string>{});
 }
 
@@ -263,7 +270,7 @@ TEST(CheckpointKeeper, TemporaryFoldersOfEarlierProcessesAreRemovedAtTheStart) {
   const test::TemporaryFolder folder;
   folder.write("step-4.e2.tmp-123/model-00001-of-00001.safetensors", "half");
   folder.write("step-3/note", "kept");
-  const CheckpointKeeper keeper(folder.path(), test::tiny_job(2, 1));
+  const CheckpointKeeper keeper(folder.path(), test::tiny_job(2, 1), kTrainingSamples);
   EXPECT_FALSE(fs::exists(folder.path() / "step-4.e2.tmp-123"));
   EXPECT_TRUE(fs::exists(folder.path() / "step-3" / "note"));
 }
@@ -275,7 +282,7 @@ TEST(CheckpointKeeper, ADamagedCheckpointIsPassedOverWithTheReason) {
   EXPECT_EQ(keeping.take(1), "");
   EXPECT_EQ(keeping.take(2), "");
   fs::resize_file(keeping.root() / "step-2" / "model-00001-of-00002.safetensors", 40);
-  const FoundCheckpoint found = keeping.keeper().find_newest();
+  const FoundCheckpoint found = keeping.keeper().find_newest(kRecorded);
   EXPECT_EQ(found.step, 1U);
   ASSERT_EQ(found.rejections.size(), 1U);
   EXPECT_NE(found.rejections[0].find("model-00001-of-00002.safetensors"), std::string::npos) << found.rejections[0];
@@ -289,7 +296,7 @@ TEST(CheckpointKeeper, ACheckpointOfAnotherModelIsRefusedInWords) {
   JobConfig wider = test::tiny_job(2, 1);
   wider.model.width = 16;
   try {
-    (void)CheckpointKeeper(keeping.root(), wider).find_newest();
+    (void)CheckpointKeeper(keeping.root(), wider, kTrainingSamples).find_newest(kRecorded);
     ADD_FAILURE() << "it was taken";
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find("width is 8 in the checkpoint and 16 in the job"), std::string::npos)

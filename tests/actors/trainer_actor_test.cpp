@@ -1,8 +1,6 @@
 #include "actors/trainer_actor.hpp"
 
-#include "tests/support/deterministic_node.hpp"
-#include "tests/support/scripted_actor.hpp"
-#include "tests/support/tiny_job.hpp"
+#include "tests/actors/played_training.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -12,130 +10,10 @@
 namespace troupe::actors {
 namespace {
 
-using nlohmann::ordered_json;
-using runtime::Context;
-
-constexpr std::uint64_t kTrainingSamples = 40;
-constexpr std::uint64_t kValidationSamples = 4;  // two batches
-
-/// What every stage of a job votes for a step: losses and squares differ from step to step.
-std::vector<StepVote> votes_of(const JobConfig& job, std::uint32_t epoch, std::uint32_t step, double loss = 4.0) {
-  std::vector<StepVote> votes;
-  for (std::uint32_t replica = 0; replica < job.layout.replicas; ++replica) {
-    StepVote vote{epoch, step, replica, 0, {}, {}, 0.1};
-    for (std::uint32_t i = 0; i < job.micro_batches_per_replica(); ++i) {
-      vote.losses.push_back({replica * job.micro_batches_per_replica() + i, loss + 0.01 * step, 1, 16});
-    }
-    if (replica == 0) vote.squares = {{0, 4.0}, {1, 5.0}};
-    votes.push_back(vote);
-  }
-  return votes;
-}
-
-/// A real trainer, and ears in the place of two replicas of one stage, their data actors, the server and the head.
-class Training {
-public:
-  explicit Training(const JobConfig& what) : job(what) {
-    node_.spawn<test::ScriptedActor>("head", runtime::Behavior{test::hears(events)});
-    node_.spawn<test::ScriptedActor>("ps", runtime::Behavior{loads(), test::hears(commits), saves()});
-    for (std::uint32_t replica = 0; replica < 2; ++replica) {
-      node_.spawn<test::ScriptedActor>(stage_name(replica, 0),
-                                       runtime::Behavior{loads(), test::hears(runs), test::hears(commits), saves()});
-      node_.spawn<test::ScriptedActor>(data_name(replica),
-                                       runtime::Behavior{test::hears(served), test::hears(evaluations)});
-    }
-    const JobPlan plan(job, kTrainingSamples, kValidationSamples);
-    const TrainerParts parts{job, plan, {kTrainingSamples, job.data.seed}, folder.path(), FaultPlan({})};
-    const TrainingListener listener{[this](const TrainingProgress& progress) { news.push_back(progress.news); },
-                                    [this](const TrainingEnd& end) { ends.push_back(end); }};
-    (void)node_.try_spawn("trainer", std::make_unique<TrainerActor>(parts, listener), 1).value();
-  }
-
-  template <class M>
-  void tell(const M& message) {
-    (void)node_.node().send("trainer", message).value();
-    network_.run_turns();
-  }
-  template <class M>
-  void tell_all(const std::vector<M>& messages) {
-    for (const M& message : messages) tell(message);
-  }
-  void all_up() {
-    runtime::AllUp up;
-    for (const std::string& name : JobPlan::names_of(job.layout)) up.actors.push_back({name, 1});
-    tell(up);
-  }
-  void lose(const std::string& name) {
-    tell(runtime::ActorLost{{name, 1}, {runtime::FailureKind::faulted, "killed by SIGKILL"}});
-  }
-  /// The stages leave LoadState unanswered from now on, until answer_loads().
-  void hold_loads() { holding_ = true; }
-  void answer_loads() {
-    holding_ = false;
-    tell_stages_to_answer();
-  }
-  [[nodiscard]] std::vector<ordered_json> lines(const std::string& name) const {
-    std::vector<ordered_json> lines;
-    for (const std::string& line : test::read_lines(folder.path() / name)) lines.push_back(ordered_json::parse(line));
-    return lines;
-  }
-  /// Steps of the commits heard, in order; each of them goes to both replicas.
-  [[nodiscard]] std::vector<std::uint32_t> committed() const {
-    std::vector<std::uint32_t> steps;
-    for (const Commit& commit : commits.all()) steps.push_back(commit.step);
-    return steps;
-  }
-  [[nodiscard]] bool has_news(const std::string& text) const {
-    return std::ranges::any_of(news, [&text](const std::string& line) { return line.find(text) != std::string::npos; });
-  }
-
-  const JobConfig job;
-  test::TemporaryFolder folder;
-  test::Heard<LoadState> loaded;
-  test::Heard<RunSteps> runs;
-  test::Heard<Commit> commits;
-  test::Heard<SaveShard> saved;
-  test::Heard<ServeSteps> served;
-  test::Heard<ServeEvaluation> evaluations;
-  test::Heard<runtime::RecordEvent> events;
-  std::vector<std::string> news;
-  std::vector<TrainingEnd> ends;
-
-private:
-  runtime::Behavior::Entry loads() {
-    return test::hears<LoadState>(loaded, [this](const LoadState& message, Context& context) {
-      const StateLoaded done{message.epoch, message.step};
-      if (!holding_) return context.reply(done);
-      held_.emplace_back(context.defer_reply(), done);
-    });
-  }
-  /// The disk is full, always: training goes on without checkpoints.
-  runtime::Behavior::Entry saves() {
-    return test::hears<SaveShard>(saved, [](const SaveShard&, Context& context) {
-      context.reply_failure({runtime::FailureKind::faulted, "No space left on device"});
-    });
-  }
-  void tell_stages_to_answer() {
-    const auto answer = [this](Context& context) {
-      for (const auto& [asker, done] : held_) context.reply_to(asker, done);
-      held_.clear();
-    };
-    node_.spawn<test::ScriptedActor>("answerer", runtime::Behavior{}, answer);
-    network_.run_turns();
-  }
-
-  bool holding_ = false;
-  std::vector<std::pair<runtime::ReplyTo, StateLoaded>> held_;
-  runtime::DeterministicNetwork network_;
-  runtime::DeterministicNode& node_ = network_.add_node("node");
-};
-
-JobConfig two_replicas(Exchange exchange = Exchange::allreduce) {
-  JobConfig job = test::tiny_job(1, 2);
-  job.train.steps = 4;
-  job.layout.exchange = exchange;
-  return job;
-}
+using test::kTrainingSamples;
+using test::Training;
+using test::two_replicas;
+using test::votes_of;
 
 using Steps = std::vector<std::uint32_t>;
 
@@ -295,6 +173,15 @@ TEST(TrainerActor, ALastCheckpointThatCannotBeWrittenFailsTheRun) {
   ASSERT_EQ(training.ends.size(), 1U);
   EXPECT_EQ(training.ends[0].kind, TrainingEnd::Kind::failed);
   EXPECT_NE(training.ends[0].text.find("No space left on device"), std::string::npos) << training.ends[0].text;
+}
+
+TEST(TrainerActor, AStopThatIsAskedOfAnEndedJobIsNoNews) {
+  Training training(two_replicas());
+  training.tell(runtime::JobFailed{"the job cannot go on"});
+  ASSERT_EQ(training.ends.size(), 1U);
+  const std::size_t news = training.news.size();
+  training.tell(StopTraining{"Ctrl-C"});
+  EXPECT_EQ(training.news.size(), news);
 }
 
 TEST(TrainerActor, AStopWaitsForTheStepUnderWay) {

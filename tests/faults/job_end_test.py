@@ -1,6 +1,8 @@
 """However a job ends, it ends whole: nothing of it is left on the machine at the moment its program returns."""
 
+import os
 import signal
+import subprocess
 
 from program import ProgramTest, Run, main
 
@@ -32,6 +34,42 @@ class JobEnd(ProgramTest):
                 process.send_signal(number)
                 self.assertEqual(self.finish(process).returncode, 75)
                 self.assert_left_nothing_at_once()
+
+    def test_an_end_of_a_job_that_hangs(self):
+        """JR-1: a stopped process never reaches the border at which a first signal stops; a second does not wait."""
+        process, run = self.begin("hanging")
+        self.wait_for(lambda: (run.folder / "checkpoints" / "step-4").exists(), "step 4")
+        stage = next(line["pid"] for line in run.events("actor_up") if line["actor"] == "stage/r0.s1")
+        os.kill(stage, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        told = ""
+        while "stopping at the next step border" not in told:
+            told = process.stderr.readline()
+            self.assertNotEqual(told, "", "the job ended")
+        steps = len(run.figures())
+        with self.assertRaises(subprocess.TimeoutExpired, msg="it waits for the stopped one"):
+            process.wait(timeout=2)
+        process.send_signal(signal.SIGINT)
+        done = self.finish(process, patience=15)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertIn("newest complete checkpoint", done.stderr)
+        self.assert_left_nothing_at_once()
+        again = self.troupe("train", "--resume", "--run-dir", run.folder, f"train.steps={steps + 3}")
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_a_last_word_that_cannot_be_written(self):
+        """The training is finished and saved: what is missing is a warning."""
+        process = self.start("train", "job.toml", "train.steps=200", "--run-dir", "mute")
+        run = Run(self.folder / "mute")
+        self.wait_for(lambda: len(run.figures()) >= 3, "step 3")
+        for name in ("head.json", "report.html"):
+            (run.folder / f"{name}.{process.pid}").mkdir()  # where the new file is written first
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("head.json", "report.html"):
+            self.assertRegex(done.stderr, rf"troupe: warning: .*{name}")
+        self.assertIn("step-200", done.stdout)
+        self.assert_left_nothing_at_once()
 
     def test_an_end_by_an_actor_that_cannot_be_helped(self):
         """JR-1: a job that fails while its other actors are well, also with processes that were killed on the way."""

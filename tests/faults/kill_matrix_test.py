@@ -36,6 +36,14 @@ class KillMatrix(ProgramTest):
                 self.assertEqual(down["actor"], actor)
                 self.assertIn("SIGKILL", down["cause"])
 
+    def test_kill9_in_the_last_checkpoint(self):
+        """Every step is done, and what is written last has to be written again."""
+        for actor, action in itertools.product(("stage/r0.s0", "stage/r0.s1"), ("kill9", "throw")):
+            with self.subTest(actor=actor, action=action):
+                name = f"{actor.replace('/', '-')}-{action}-last"
+                run = self.recovered(name, [f"{action} {actor} @step=12,phase=checkpoint"])
+                self.assertEqual(run.events("actor_down")[0]["actor"], actor)
+
     def test_p2_only_the_victim_restarts(self):
         run = self.recovered("one-victim", ["kill9 stage/r0.s1 @step=7,phase=backward"])
         ups = [(line["actor"], line["incarnation"]) for line in run.events("actor_up")]

@@ -128,6 +128,17 @@ class SeveralNodes(ProgramTest):
         self.end(node)
         self.assert_same_training(run, reference)
 
+    def test_a_node_that_is_told_to_end_takes_its_workers_and_their_memory_along(self):
+        head = self.lead("node-ended", 1)
+        node = self.join("a")
+        run = Run(self.folder / "node-ended")
+        self.wait_for(lambda: len(run.figures()) >= 12, "step 12")
+        self.end(node)
+        self.assertEqual(self.processes(), [head.pid])
+        self.assertEqual(self.leftover_memory(), [])
+        head.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(head).returncode, 75)
+
     def test_a_node_without_a_head_goes_on_looking_and_ends_when_told(self):
         node = self.join("lonely")
         # A signal that comes while the program is still being loaded ends it as any other.

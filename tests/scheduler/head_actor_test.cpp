@@ -234,6 +234,60 @@ TEST_F(HeadActor, HD3_AProcessThatDoesNotConfirmIsKilledAndTheJobIsNotCalledWhol
   EXPECT_EQ(all_up_.last().actors, (Ids{{"stage/0", 2}, {"stage/1", 1}}));
 }
 
+TEST_F(HeadActor, HD4_TheDriverHearsOfADeathBeforeItsRequestFailsByIt) {
+  lead({"stage/0"});
+  PlayedAgent& a = joined_agent("a");
+  PlayedWorker& worker = ready_worker({"stage/0", 1});
+  std::vector<std::size_t> losses_heard;
+  drive([&](runtime::Context& context) {
+    context.request<scheduler::Ack>({"stage/0", 1}, scheduler::DirectoryUpdate{}, 60s,
+                                    [&](const runtime::Result<scheduler::Ack>& answer, runtime::Context&) {
+                                      EXPECT_FALSE(answer);
+                                      losses_heard.push_back(lost_.count());
+                                    });
+  });
+  network_.drop("member.directory_update").from(head_).to(worker.place);
+  a.exited({"stage/0", 1}, "killed");
+  network_.deliver_all();
+  EXPECT_EQ(losses_heard, std::vector<std::size_t>{1});
+}
+
+TEST_F(HeadActor, HD5_WhatTheProcessesOfAnEarlierHeadDoChangesNothing) {
+  lead({"stage/0", "stage/1"}, [](JobSpec& spec) { spec.term = 2; });
+  PlayedAgent& a = joined_agent("a");
+  EXPECT_EQ(a.spawns.last().term, 2U);
+  PlayedWorker& of_this = worker({"stage/0", 1});
+  of_this.term = 2;
+  of_this.ready();
+  PlayedWorker& of_the_other = worker({"stage/1", 1});
+  of_the_other.ready();
+  network_.deliver_all();
+  EXPECT_EQ(of_this.answer, "taken");
+  EXPECT_EQ(of_the_other.answer, "the head does not expect stage/1#1");
+  PlayedAgent& old = agent("b");  // it ends what the head before had placed there
+  old.exited({"stage/0", 1}, "killed by signal 15 (SIGTERM)");
+  network_.deliver_all();
+  EXPECT_EQ(lost_.count(), 0U);
+  a.term = 2;
+  a.exited({"stage/0", 1}, "killed by signal 9 (SIGKILL)");
+  network_.deliver_all();
+  EXPECT_EQ(lost_.count(), 1U);
+}
+
+TEST_F(HeadActor, AnActorWhoseStartIsNotConfirmedIsKilledWhereItMayRun) {
+  lead({"stage/0"});
+  PlayedAgent& a = agent("a");
+  a.obeys = PlayedAgent::Obeys::never;
+  a.join();
+  network_.deliver_all();
+  pass(9s);
+  EXPECT_EQ(a.kills.count(), 0U);
+  pass(2s);
+  EXPECT_EQ(lost_.count(), 1U);
+  ASSERT_EQ(a.kills.count(), 1U);
+  EXPECT_EQ(a.kills.last().actor, (ActorId{"stage/0", 1}));
+}
+
 TEST_F(HeadActor, AWorkerThatIsNotReadyInAMinuteIsKilled) {
   lead({"stage/0"});
   PlayedAgent& a = joined_agent("a");

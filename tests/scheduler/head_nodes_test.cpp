@@ -186,6 +186,25 @@ TEST_F(HeadNodes, KillsOnRequestWhatRunsAndSaysWhatDoesNot) {
   EXPECT_EQ(killed.count(), 1U);
 }
 
+TEST_F(HeadNodes, KillsTheNamedIncarnationAndNoOther) {
+  lead({"stage/0"});
+  PlayedAgent& a = joined_agent("a");
+  a.exited({"stage/0", 1}, "killed by signal 9 (SIGKILL)");
+  network_.deliver_all();
+  tick();
+  ASSERT_EQ(a.spawned().back(), (ActorId{"stage/0", 2}));
+  test::Heard<scheduler::Ack> killed;
+  a.ask(scheduler::KillActor{"stage/0", 1}, killed);
+  network_.deliver_all();
+  EXPECT_EQ(a.refused, "stage/0#1 is not the living one: nothing to kill");
+  EXPECT_EQ(a.kills.count(), 0U);
+  a.ask(scheduler::KillActor{"stage/0", 2}, killed);
+  network_.deliver_all();
+  EXPECT_EQ(killed.count(), 1U);
+  ASSERT_EQ(a.kills.count(), 1U);
+  EXPECT_EQ(a.kills.last().actor, (ActorId{"stage/0", 2}));
+}
+
 TEST_F(HeadNodes, WritesDownWhatOthersReport) {
   lead({"stage/0"});
   PlayedAgent& a = joined_agent("a");

@@ -95,12 +95,16 @@ protected:
     options.program = folder_.path() / "worker";
     options.listen = "ipc:///somewhere";
     options.grace = grace_;
-    ASSERT_TRUE(place_.spawn("node/n", std::make_unique<scheduler::NodeAgent>(options, place_, [this] { ++sweeps_; })));
+    ASSERT_TRUE(place_.spawn("node/n", std::make_unique<scheduler::NodeAgent>(options, place_, [this] { sweep(); })));
     ASSERT_TRUE(registrations_.wait_for(1));
   }
 
+  void sweep() {
+    ++sweeps_;
+    newest_was_there_ = is_there(newest_);
+  }
   [[nodiscard]] SpawnActor order(const ActorId& actor) const {
-    return {actor, 7, 1, head_.endpoint(), folder_.path().string(), "the job"};
+    return {actor, 7, 3, head_.endpoint(), folder_.path().string(), "the job"};
   }
   Result<Ack> spawn(const ActorId& actor) { return head_.request<Ack>("node/n", order(actor), test::kPatience); }
   /// The pid of an actor's process that has written `lines` lines.
@@ -118,7 +122,8 @@ protected:
     std::string log = actor.name;
     std::replace(log.begin(), log.end(), '/', '_');
     pids_.push_back(pid_of(log, actor.name.starts_with("stubborn") ? 2 : 1));
-    return pids_.back();
+    newest_ = pids_.back();
+    return newest_;
   }
   [[nodiscard]] std::map<std::string, std::string> causes() const {
     std::map<std::string, std::string> causes;
@@ -133,6 +138,8 @@ protected:
   runtime::ReplyTo waiting_;  // the registration that is not answered yet
   std::vector<pid_t> pids_;   // started before a registration
   std::atomic<int> sweeps_ = 0;
+  std::atomic<pid_t> newest_ = 0;               // of the processes of runs()
+  std::atomic<bool> newest_was_there_ = false;  // at the last sweep
   Heard<RegisterNode> registrations_;
   Heard<ActorExited> exits_;
   Heard<NodeHeartbeat> beats_;
@@ -158,6 +165,7 @@ TEST_F(NodeAgent, NA1_TheHeadHearsEveryEndOnceWithExitStatusOrSignal) {
   EXPECT_TRUE(exits_.stays_at(expected.size(), 100ms));
   EXPECT_EQ(causes(), expected);
   EXPECT_EQ(exits_.last().process, pid);
+  EXPECT_EQ(exits_.last().term, 3U) << "of the head that had it started";
   EXPECT_EQ(sweeps_, 6);
 }
 
@@ -172,18 +180,21 @@ TEST_F(NodeAgent, NA1_OfManyThatEndTogetherEachIsHeardOnce) {
 
 TEST_F(NodeAgent, NA1_WithTheTextOfTheExceptionThatEndedTheActor) {
   start_agent();
-  const auto leave_words = [this](const ActorId& actor, const std::string& words) {
+  const auto leave_words = [this](const ActorId& actor, pid_t process, const std::string& words) {
     runtime::Snapshot last;
     last.actor = actor;
+    last.process = process;
     last.status = runtime::ActorStatus::failed;
     last.failure = words;
     runtime::StatusPage::open(folder_.path() / "actors", actor).value()->publish(last);
   };
-  leave_words({"exit/70", 1}, "of the incarnation before");
-  leave_words({"exit/70", 2}, "the loss is not a number");
-  ASSERT_TRUE(spawn({"exit/70", 2}));
+  const pid_t speaks = runs({"long/1", 2});
+  leave_words({"long/1", 1}, speaks, "of the incarnation before");
+  leave_words({"long/1", 2}, speaks, "the loss is not a number");
+  kill(speaks, SIGKILL);
   ASSERT_TRUE(exits_.wait_for(1));
-  EXPECT_EQ(exits_.last().cause.text, "the loss is not a number (exited with status 70)");
+  EXPECT_EQ(exits_.last().cause.text, "the loss is not a number (killed by signal 9 (SIGKILL))");
+  leave_words({"exit/70", 3}, speaks, "of an earlier run in the same folder");
   ASSERT_TRUE(spawn({"exit/70", 3}));
   ASSERT_TRUE(exits_.wait_for(2));
   EXPECT_EQ(exits_.last().cause.text, "exited with status 70") << "it left no words";
@@ -251,6 +262,8 @@ TEST_F(NodeAgent, NA2_AnAgentThatEndsTakesItsProcessesAlong) {
   const std::vector<pid_t> pids = {runs({"long/1", 1}), runs({"stubborn/1", 1})};
   ASSERT_TRUE(place_.stop("node/n", test::kPatience));
   for (const pid_t pid : pids) EXPECT_FALSE(is_there(pid));
+  EXPECT_EQ(sweeps_, 1) << "what they have left goes too";
+  EXPECT_FALSE(newest_was_there_) << "only what the dead have left can be swept";
 }
 
 // ---- joining --------------------------------------------------------------------------------------------------------

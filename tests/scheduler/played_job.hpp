@@ -85,8 +85,8 @@ public:
   }
   /// Reports the end of an actor's process.
   void exited(const runtime::ActorId& actor, const std::string& cause) {
-    act([actor, cause](runtime::Context& context) {
-      (void)context.send("head", scheduler::ActorExited{actor, {runtime::FailureKind::faulted, cause}, 1});
+    act([this, actor, cause](runtime::Context& context) {
+      (void)context.send("head", scheduler::ActorExited{actor, {runtime::FailureKind::faulted, cause}, 1, term});
     });
   }
   [[nodiscard]] std::vector<runtime::ActorId> spawned() const {
@@ -98,8 +98,9 @@ public:
   const std::string name;
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
-  std::string refused;  ///< why the head did not do what it was asked for
-  std::string refusal;  ///< when not empty, nothing can be started here, for this reason
+  std::uint32_t term = 1;  ///< of the head that its processes are of
+  std::string refused;     ///< why the head did not do what it was asked for
+  std::string refusal;     ///< when not empty, nothing can be started here, for this reason
   enum class Obeys { at_once, never } obeys = Obeys::at_once;
   enum class Pulse { beating, paused } pulse = Pulse::beating;
   Heard<scheduler::SpawnActor> spawns;
@@ -138,13 +139,14 @@ public:
 
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
+  std::uint32_t term = 1;  ///< of the head that had it started
   enum class Ear { hears, deaf } ear = Ear::hears;
   Heard<scheduler::DirectoryUpdate> updates;
   std::string answer;  ///< "taken", or why the head did not take it
 
 private:
   void say_ready(runtime::Context& context) {
-    const scheduler::WorkerReady message{{id, place.endpoint()}, {context.self(), place.endpoint()}, 4711};
+    const scheduler::WorkerReady message{{id, place.endpoint()}, {context.self(), place.endpoint()}, 4711, term};
     context.request<scheduler::Ack>({"head", 0}, message, std::chrono::seconds(10),
                                     [this](const runtime::Result<scheduler::Ack>& taken, runtime::Context&) {
                                       answer = taken ? "taken" : taken.failure().text;
@@ -168,9 +170,10 @@ protected:
     if (change) change(spec);
     (void)head_
         .try_spawn("driver",
-                   std::make_unique<ScriptedActor>(runtime::Behavior{hears<scheduler::AllUp>(all_up_),
-                                                                     hears<scheduler::ActorLost>(lost_),
-                                                                     hears<scheduler::JobFailed>(failed_)}),
+                   std::make_unique<ScriptedActor>(runtime::Behavior{
+                       hears<scheduler::AllUp>(all_up_), hears<scheduler::ActorLost>(lost_),
+                       hears<scheduler::JobFailed>(failed_),
+                       hears<Play>(plays_, [this](const Play&, runtime::Context& context) { script_(context); })}),
                    1)
         .value();
     (void)head_.try_spawn("head", std::make_unique<scheduler::HeadActor>(spec, events_), 1).value();
@@ -192,6 +195,13 @@ protected:
     made.ready();
     network_.deliver_all();
     return made;
+  }
+
+  /// Runs `turn` as a turn of the driver.
+  void drive(std::function<void(runtime::Context&)> turn) {
+    script_ = std::move(turn);
+    (void)head_.node().send("driver", Play{});
+    head_.turns().run_all();
   }
 
   /// Time passes in steps of a heartbeat; the agents that are not paused beat, and all mail arrives.
@@ -225,6 +235,8 @@ protected:
   Heard<scheduler::AllUp> all_up_;
   Heard<scheduler::ActorLost> lost_;
   Heard<scheduler::JobFailed> failed_;
+  Heard<Play> plays_;
+  std::function<void(runtime::Context&)> script_;
   std::deque<PlayedAgent> agents_;  // before the network: they are heard of until its nodes are gone
   std::deque<PlayedWorker> workers_;
   runtime::DeterministicNetwork network_;
