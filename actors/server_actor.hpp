@@ -31,6 +31,7 @@ namespace troupe::actors {
 ///
 /// PS-1  ps_sync gives the same bits as the all-reduce, for every number of replicas and stages.
 /// PS-2  ps_async records for every update how many others were applied between the fetch of its weights and its use.
+/// PS-3  A checkpoint of a step holds exactly the updates of the steps up to it: at any other time it is refused.
 class ServerActor final : public runtime::Actor {
 public:
   ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultPlan faults);
@@ -50,6 +51,7 @@ private:
   void set_gradients(const Pushes& pushes, std::uint32_t first_micro_batch, std::uint32_t micro_batches);
   void send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context);
   [[nodiscard]] std::vector<ParameterSquare> squares() const;
+  [[nodiscard]] std::string find_misfit(std::uint32_t epoch, std::uint32_t step) const;
 
   const JobConfig job_;
   const std::uint32_t total_steps_;
@@ -57,6 +59,7 @@ private:
   std::vector<std::unique_ptr<StageModel>> models_;  // by stage
 
   std::uint32_t epoch_ = 0;
+  std::uint32_t loaded_ = 0;                                            // steps in the state of LoadState
   std::uint32_t step_ = 0;                                              // ps_sync: committed steps
   std::uint64_t version_ = 0;                                           // updates applied in this epoch
   std::map<std::uint32_t, Pushes> steps_;                               // ps_sync: by step

@@ -203,7 +203,8 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   const double rate = gpt2::learning_rate(learning_rate_rule(parts_.job, parts_.plan.total_steps()), step_);
   parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::optimizer);
   record(result, rate, context);
-  if (!stop_reason_.empty()) until_ = step_ + 1;
+  // Asynchronous replicas hear of no commit and go on to the end of their range: the weights are still only there.
+  if (!stop_reason_.empty() && parts_.job.layout.exchange != Exchange::ps_async) until_ = step_ + 1;
   Commit decision{epoch_, step_, until_, 1.0, rate};
   // torch.nn.utils.clip_grad_norm_'s rule, with its 1e-6.
   if (train.clip > 0.0) decision.gradient_scale = std::min(1.0, train.clip / (result.gradient_norm + 1e-6));
