@@ -22,7 +22,7 @@ ServerActor::ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultP
 runtime::Behavior ServerActor::behavior() {
   using runtime::on;
   return {on(this, &ServerActor::load), on(this, &ServerActor::pushed), on(this, &ServerActor::commit),
-          on(this, &ServerActor::save)};
+          on(this, &ServerActor::share), on(this, &ServerActor::save)};
 }
 
 void ServerActor::load(const LoadState& message, runtime::Context& context) {
@@ -153,6 +153,18 @@ std::string ServerActor::find_misfit(std::uint32_t epoch, std::uint32_t step) co
   return std::string(kServerName) + " is not at the border after step " + std::to_string(step) + " of epoch " +
          std::to_string(epoch) + ": in epoch " + std::to_string(epoch_) + " it applied " + std::to_string(version_) +
          " updates since step " + std::to_string(loaded_) + ", " + std::to_string(updates) + " make a step";
+}
+
+void ServerActor::share(const ShareWeights& message, runtime::Context& context) {
+  if (message.epoch != epoch_) return;
+  const std::string misfit = find_misfit(message.epoch, message.step);
+  if (!misfit.empty()) throw std::runtime_error(misfit);
+  for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
+    const BorderWeights weights{epoch_, message.step, version_, models_[stage]->weights()};
+    for (std::uint32_t replica = 0; replica < job_.layout.replicas; ++replica) {
+      (void)context.send(stage_name(replica, stage), weights);  // a dead stage ends the epoch
+    }
+  }
 }
 
 void ServerActor::save(const SaveShard& message, runtime::Context& context) {

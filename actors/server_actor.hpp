@@ -22,7 +22,8 @@ namespace troupe::actors {
 ///
 /// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at
 /// Commit, sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with
-/// the learning rate of that replica's step, and sends weights to that replica alone.
+/// the learning rate of that replica's step, and sends weights to that replica alone; to all at a border before a
+/// validation.
 ///
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns one StageModel a stage: weights and moments; no activations.
@@ -44,6 +45,7 @@ private:
   void load(const LoadState& message, runtime::Context& context);
   void pushed(const PushGradients& message, runtime::Context& context);
   void commit(const Commit& message, runtime::Context& context);
+  void share(const ShareWeights& message, runtime::Context& context);
   void save(const SaveShard& message, runtime::Context& context);
 
   void sum_step(const Pushes& pushes, runtime::Context& context);

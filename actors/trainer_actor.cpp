@@ -1,6 +1,7 @@
 #include "actors/trainer_actor.hpp"
 
 #include "actors/data_protocol.hpp"
+#include "actors/server_protocol.hpp"
 #include "gpt2/learning_rate.hpp"
 
 #include <nlohmann/json.hpp>
@@ -262,6 +263,9 @@ void TrainerActor::evaluate(runtime::Context& context) {
   state_ = State::evaluating;
   validation_.clear();
   context.note(runtime::Phase::evaluate, step_, 0);
+  if (parts_.job.layout.exchange == Exchange::ps_async) {
+    (void)context.send(kServerName, ShareWeights{epoch_, step_});  // the server's death ends the epoch
+  }
   const std::uint32_t replicas = parts_.job.layout.replicas;
   for (std::uint32_t replica = 0; replica < replicas; ++replica) {
     const ServeEvaluation order{epoch_, step_, replica, replicas, parts_.plan.evaluation_batches()};

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +37,8 @@ public:
     node_.spawn<test::ScriptedActor>(std::string(kTrainerName),
                                      runtime::Behavior{test::hears(applied_), test::hears(voted_)});
     for (std::uint32_t replica = 0; replica < 2; ++replica) {
-      node_.spawn<test::ScriptedActor>(stage_name(replica, 0), runtime::Behavior{test::hears(fresh_)});
+      node_.spawn<test::ScriptedActor>(stage_name(replica, 0),
+                                       runtime::Behavior{test::hears(fresh_), test::hears(shared[replica])});
     }
     (void)node_.try_spawn(std::string(kServerName), std::make_unique<ServerActor>(job_, 10, FaultPlan({})), 1).value();
     EXPECT_TRUE(node_.request<StateLoaded>(kServerName, LoadState{1, 0, "", {}}));
@@ -60,6 +63,10 @@ public:
     const auto answer = node_.request<ShardSaved>(kServerName, SaveShard{epoch, step, folder_.path().string()});
     return answer ? "saved" : answer.failure().text;
   }
+  /// Why it failed, or nothing.
+  [[nodiscard]] std::string failure() const { return node_.snapshot_of(kServerName).failure; }
+
+  std::array<test::Heard<BorderWeights>, 2> shared;  // by replica
 
 private:
   const JobConfig job_;
@@ -92,6 +99,32 @@ TEST(ServerBorder, PS3_InStepToo) {
   server.tell(Commit{1, 0, 10, 1.0, 0.001});
   EXPECT_EQ(server.save(1, 1), "saved");
   EXPECT_NE(server.save(1, 0), "saved");
+}
+
+TEST(ServerBorder, EveryReplicaGetsTheSameWeightsToValidate) {
+  ServerOf server(Exchange::ps_async);
+  for (std::uint32_t replica = 0; replica < 2; ++replica) server.push(replica, 0);
+  server.tell(ShareWeights{7, 1});  // of another epoch
+  EXPECT_EQ(server.shared[0].count(), 0U);
+  server.tell(ShareWeights{1, 1});
+  ASSERT_EQ(server.shared[0].count(), 1U);
+  ASSERT_EQ(server.shared[1].count(), 1U);
+  const BorderWeights first = server.shared[0].last();
+  const BorderWeights second = server.shared[1].last();
+  EXPECT_EQ(first.step, 1U);
+  EXPECT_EQ(first.version, 2U);
+  ASSERT_GT(first.weights.data.size(), 0U);
+  ASSERT_EQ(first.weights.data.size(), second.weights.data.size());
+  EXPECT_TRUE(std::equal(first.weights.data.data(), first.weights.data.data() + first.weights.data.size(),
+                         second.weights.data.data()));
+}
+
+TEST(ServerBorder, WeightsOfAnotherStepAreNotValidated) {
+  ServerOf server(Exchange::ps_async);
+  server.push(0, 0);
+  server.tell(ShareWeights{1, 1});
+  EXPECT_NE(server.failure().find("not at the border after step 1"), std::string::npos) << server.failure();
+  EXPECT_EQ(server.shared[0].count(), 0U);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """A parameter server in step gives the all-reduce's bits; out of step it converges and tells how stale its updates were."""
 
+import json
 import signal
 
 from program import ProgramTest, Run, main, text_of
@@ -59,6 +60,17 @@ class ParameterServer(ProgramTest):
         job = (OUT_OF_STEP, "train.eval_every=0", "train.checkpoint_every=0", "train.steps=300")
         self.assertLess(self.stopped_at("stopped", *job), 300)
         self.assert_each_step_once(self.resumed("stopped"), 300)
+
+    def test_ps_async_validates_the_weights_that_it_saves(self):
+        for stages in (1, 2):
+            with self.subTest(stages=stages):
+                run = self.train(OUT_OF_STEP, f"layout.stages={stages}", "layout.replicas=2", name=f"{stages}x2")
+                done = self.troupe("eval", run.folder, "--output", "json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                judged = json.loads(done.stdout)
+                last = run.lines("validation.jsonl")[-1]
+                self.assertEqual((last["step"], last["loss"], last["accuracy"]),
+                                 (judged["step"], judged["loss"], judged["accuracy"]))
 
     def test_a_killed_server_comes_back(self):
         reference = self.train("layout.exchange=ps_sync", name="undisturbed")
