@@ -44,7 +44,7 @@ RunRecorder::RunRecorder(const std::filesystem::path& run_directory, std::uint32
   metrics_.cut_after(both);
   ledger_.cut_after(both);
   load_numbers(run_directory / "metrics.jsonl");
-  load_validation();
+  load_validation(std::numeric_limits<std::uint32_t>::max());
 }
 
 void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
@@ -58,15 +58,21 @@ void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
   }
 }
 
-void RunRecorder::load_validation() {
+/// Keeps the file's lines up to that step, and not a torn one.
+void RunRecorder::load_validation(std::uint32_t last_step) {
+  validated_steps_.clear();
+  best_loss_ = std::numeric_limits<double>::infinity();
+  best_step_ = 0;
   std::ifstream in(validation_file_);
-  std::string kept;
+  std::uintmax_t kept = 0;
   std::string text;
   while (std::getline(in, text)) {
     const auto line = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (in.eof() || !line.is_object()) break;  // torn
-    kept += text + "\n";
-    validated_steps_.push_back(line.value("step", 0U));
+    const std::uint32_t step = line.value("step", 0U);
+    if (step > last_step) break;
+    kept += text.size() + 1;
+    validated_steps_.push_back(step);
     const double loss = line.value("loss", 0.0);
     if (loss < best_loss_) {
       best_loss_ = loss;
@@ -74,7 +80,8 @@ void RunRecorder::load_validation() {
     }
   }
   in.close();
-  std::ofstream(validation_file_, std::ios::trunc) << kept;
+  std::ofstream(validation_file_, std::ios::app).close();  // there may be none yet
+  std::filesystem::resize_file(validation_file_, kept);
 }
 
 std::string RunRecorder::record_step(const StepLine& line, const LedgerLine& ledger) {
@@ -137,6 +144,7 @@ void RunRecorder::cut_after(std::uint32_t step) {
   metrics_.cut_after(step);
   ledger_.cut_after(step);
   if (numbers_.size() > step) numbers_.resize(step);
+  load_validation(step);
 }
 
 }  // namespace troupe::actors

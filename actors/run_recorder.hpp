@@ -56,6 +56,7 @@ public:
   [[nodiscard]] std::string record_step(const StepLine& line, const LedgerLine& ledger);
   /// True when this is the lowest validation loss so far (or again that step).
   bool record_validation(const ValidationLine& line);
+  /// Forgets all steps after `step`, with their validations: the best is then the best of those that are left.
   void cut_after(std::uint32_t step);
 
   [[nodiscard]] double best_loss() const { return best_loss_; }
@@ -68,7 +69,7 @@ private:
     double valid = 0.0;
   };
   void load_numbers(const std::filesystem::path& metrics);
-  void load_validation();
+  void load_validation(std::uint32_t last_step);
   [[nodiscard]] Numbers epoch_numbers(std::uint32_t step) const;
 
   const std::filesystem::path validation_file_;

@@ -87,5 +87,27 @@ TEST(RunRecorder, RC2_TheBestSurvivesARestart) {
   EXPECT_TRUE(recorder.record_validation(validation_line(10, 5.0)));
 }
 
+TEST(RunRecorder, RC2_StepsThatAreForgottenTakeTheirValidationsAlong) {
+  const test::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), 4, RunRecorder::Repeats::free);
+  for (std::uint32_t step = 1; step <= 6; ++step) {
+    (void)recorder.record_step(step_line(step, 4.0), ledger_line(step));
+    if (step % 2 == 0) (void)recorder.record_validation(validation_line(step, 10.0 - step));
+  }
+  EXPECT_EQ(recorder.best_step(), 6U);
+  recorder.cut_after(5);
+  EXPECT_EQ(recorder.best_step(), 4U);
+  EXPECT_EQ(recorder.best_loss(), 1.5);
+  EXPECT_EQ(test::read_lines(folder.path() / "validation.jsonl").size(), 2U);
+  (void)recorder.record_step(step_line(6, 4.0), ledger_line(6));
+  EXPECT_FALSE(recorder.record_validation(validation_line(6, 7.0)));
+  ASSERT_EQ(test::read_lines(folder.path() / "validation.jsonl").size(), 3U);
+  EXPECT_EQ(ordered_json::parse(test::read_lines(folder.path() / "validation.jsonl").back())["loss"], 1.75);
+  recorder.cut_after(0);
+  EXPECT_EQ(recorder.best_step(), 0U);
+  EXPECT_EQ(test::read_all(folder.path() / "validation.jsonl"), "");
+  EXPECT_TRUE(recorder.record_validation(validation_line(2, 9.0)));
+}
+
 }  // namespace
 }  // namespace troupe::actors
