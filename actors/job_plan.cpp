@@ -25,7 +25,8 @@ JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint
   }
   steps_per_epoch_ = static_cast<std::uint32_t>((training_samples + train_.global_batch - 1) / train_.global_batch);
   total_steps_ = train_.steps > 0 ? train_.steps : train_.epochs * steps_per_epoch_;
-  const std::uint64_t batches = validation_samples / train_.micro_batch;
+  const std::uint64_t rows = std::min<std::uint64_t>(train_.micro_batch, validation_samples);
+  const std::uint64_t batches = rows > 0 ? validation_samples / rows : 0;
   evaluation_batches_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(batches, kEvaluationBatches));
 }
 

@@ -43,7 +43,7 @@ public:
   [[nodiscard]] std::uint32_t epoch_of(std::uint32_t step) const;
   /// The first border after `step` committed steps.
   [[nodiscard]] Border next_border(std::uint32_t step) const;
-  /// Micro-batches of validation, at most kEvaluationBatches.
+  /// Micro-batches of validation, at most kEvaluationBatches; where fewer samples than one are held out, these are one.
   [[nodiscard]] std::uint32_t evaluation_batches() const { return evaluation_batches_; }
   /// First global micro-batch of a replica; it has JobConfig::micro_batches_per_replica() of them.
   [[nodiscard]] std::uint32_t first_micro_batch(std::uint32_t replica) const;

@@ -68,7 +68,11 @@ TEST(JobPlan, AJobMayBeCountedInEpochs) {
 TEST(JobPlan, ValidationIsBounded) {
   EXPECT_EQ(JobPlan(job_of(1, 1), 100, 21).evaluation_batches(), 10U);
   EXPECT_EQ(JobPlan(job_of(1, 1), 100, 100000).evaluation_batches(), kEvaluationBatches);
-  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 1).evaluation_batches(), 0U);
+}
+
+TEST(JobPlan, FewHeldOutSamplesAreOneShorterBatch) {
+  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 1).evaluation_batches(), 1U);
+  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 0).evaluation_batches(), 0U);
 }
 
 TEST(JobPlan, RefusesDataSmallerThanAStep) {
