@@ -34,9 +34,8 @@ ordered_json metrics_json(const StepLine& line) {
 
 }  // namespace
 
-RunRecorder::RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats)
+RunRecorder::RunRecorder(const std::filesystem::path& run_directory, Repeats repeats)
     : validation_file_(run_directory / "validation.jsonl"),
-      steps_per_epoch_(steps_per_epoch),
       metrics_(run_directory / "metrics.jsonl", compared_fields(repeats)),
       ledger_(run_directory / "ledger.jsonl", {"samples"}) {
   // The two files are written one after the other: a crash between them leaves one step more in the first.
@@ -99,10 +98,9 @@ std::string RunRecorder::record_step(const StepLine& line, const LedgerLine& led
   return difference;
 }
 
-RunRecorder::Numbers RunRecorder::epoch_numbers(std::uint32_t step) const {
-  const std::uint32_t first = (step - 1) / steps_per_epoch_ * steps_per_epoch_;
+RunRecorder::Numbers RunRecorder::sum_numbers(std::uint64_t begin, std::uint64_t end) const {
   Numbers total;
-  for (std::uint32_t i = first; i < step && i < numbers_.size(); ++i) {
+  for (std::uint64_t i = begin; i < end && i < numbers_.size(); ++i) {
     total.loss_sum += numbers_[i].loss_sum;
     total.correct += numbers_[i].correct;
     total.valid += numbers_[i].valid;
@@ -119,7 +117,7 @@ bool RunRecorder::record_validation(const ValidationLine& line) {
     best_step_ = line.step;
   }
   if (std::binary_search(validated_steps_.begin(), validated_steps_.end(), line.step)) return best;
-  const Numbers epoch = line.step > 0 ? epoch_numbers(line.step) : Numbers{};
+  const Numbers epoch = sum_numbers(line.epoch_begin, line.step);
   ordered_json json;
   json["step"] = line.step;
   json["epoch"] = line.epoch;

@@ -33,6 +33,7 @@ struct LedgerLine {
 struct ValidationLine {
   std::uint32_t step = 0;
   std::uint32_t epoch = 0;
+  std::uint64_t epoch_begin = 0;  ///< steps before the epoch
   MicroBatchLoss loss;
   std::optional<double> epoch_seconds;  ///< when an epoch ended here
 };
@@ -50,7 +51,7 @@ class RunRecorder final {
 public:
   enum class Repeats { equal, free };  ///< whether repeated steps must come out the same (not so with ps_async)
 
-  RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats);
+  RunRecorder(const std::filesystem::path& run_directory, Repeats repeats);
 
   /// Empty, or what differs from the first time this step was done.
   [[nodiscard]] std::string record_step(const StepLine& line, const LedgerLine& ledger);
@@ -70,10 +71,10 @@ private:
   };
   void load_numbers(const std::filesystem::path& metrics);
   void load_validation(std::uint32_t last_step);
-  [[nodiscard]] Numbers epoch_numbers(std::uint32_t step) const;
+  /// Of the steps in [begin, end), counted from 0.
+  [[nodiscard]] Numbers sum_numbers(std::uint64_t begin, std::uint64_t end) const;
 
   const std::filesystem::path validation_file_;
-  const std::uint32_t steps_per_epoch_;
   StepLog metrics_;
   StepLog ledger_;
   std::vector<Numbers> numbers_;                // by step - 1

@@ -55,6 +55,12 @@ class BadInput(ProgramTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn('unknown action "kill"', done.stderr)
 
+    def test_epochs_that_are_too_many(self):
+        self.refused("train.steps=0", "train.epochs=2147483648", says=["train.epochs = 2147483648", "steps", "4294967295"])
+
+    def test_a_warmup_longer_than_the_epochs(self):
+        self.refused("train.steps=0", "train.epochs=1", "train.warmup_steps=1000", says=["train.warmup_steps = 1000", "train.epochs = 1"])
+
     def test_a_command_that_is_none(self):
         done = self.troupe("trian", "job.toml")
         self.assertEqual(done.returncode, 2)
