@@ -60,7 +60,7 @@ JobOptions job_options(const ParsedCommand& command) {
 
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
-  actors::check_job(options.job);
+  actors::check_job(options.job, options.faults);
   options.folder = command.has("resume") ? resumed_folder(command) : make_run_folder(command.get("run-dir"));
   write_config(options.folder, options.job);
   return run_job(options);
