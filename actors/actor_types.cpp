@@ -55,9 +55,15 @@ JobPlan plan_job(const JobConfig& job) {
   return JobPlan(job, source.training_samples(), source.validation_samples());
 }
 
-void check_job(const JobConfig& job) {
-  (void)plan_job(job);
+void check_job(const JobConfig& job, const std::vector<std::string>& faults) {
+  const JobPlan plan = plan_job(job);
   check_devices(job);
+  for (const std::string& text : faults) {
+    const runtime::Result<FaultRule> rule = parse_fault_rule(text);
+    if (!rule) throw ConfigError(rule.failure().text);
+    const std::string problem = find_impossible(*rule, plan);
+    if (!problem.empty()) throw ConfigError("fault rule \"" + text + "\": " + problem);
+  }
 }
 
 }  // namespace troupe::actors

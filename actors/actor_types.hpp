@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// What composition roots need to know of this folder: names to actors, and a job's plan.
 namespace troupe::actors {
@@ -23,7 +24,8 @@ void prepare_process(const std::string& job_text);
 /// Opens the data and lays the job out. Throws ConfigError or std::runtime_error with what does not fit.
 [[nodiscard]] JobPlan plan_job(const JobConfig& job);
 
-/// Everything about a job that can be refused before anything starts: data, layout, devices and their memory.
-void check_job(const JobConfig& job);
+/// Everything about a job that can be refused before anything starts: data, layout, devices and their memory, and rules
+/// of faults on purpose that could never fire.
+void check_job(const JobConfig& job, const std::vector<std::string>& faults);
 
 }  // namespace troupe::actors

@@ -1,8 +1,11 @@
 #include "actors/fault_plan.hpp"
 
+#include "actors/job_plan.hpp"
+
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -70,6 +73,43 @@ bool passes(const std::string& actor, Phase phase) {
   return phase != Phase::checkpoint || actor.starts_with("stage/r0.");
 }
 
+/// Empty, or why no job at all ever comes to the rule's point.
+std::string find_contradiction(const FaultRule& rule) {
+  const std::string phase(runtime::to_string(rule.phase));
+  if (rule.phase == Phase::none) return "phase is missing";
+  if (rule.step == 0) return "step is missing or 0: steps count from 1";
+  if (rule.incarnation == 0) return "incarnations count from 1";
+  if (rule.phase == Phase::vote || rule.phase == Phase::evaluate || rule.phase == Phase::load) {
+    return "nothing is made to fail in phase " + phase;
+  }
+  if (rule.actor == kTrainerName && (rule.phase == Phase::forward || rule.phase == Phase::backward)) {
+    return rule.actor + " has no phase " + phase;
+  }
+  if (!passes(rule.actor, rule.phase) && rule.action != FaultAction::kill9) {
+    return rule.actor + " has no phase " + phase + " of its own: there it can be killed, but not exit or throw";
+  }
+  return "";
+}
+
+/// "stage/r0.s0 to stage/r1.s1", of the names that begin with `kind`.
+std::string range_of(const std::vector<std::string>& names, std::string_view kind) {
+  const auto is_kind = [kind](const std::string& name) { return name.starts_with(kind); };
+  const auto first = std::find_if(names.begin(), names.end(), is_kind);
+  if (first == names.end()) return "";
+  const auto last = std::find_if(names.rbegin(), names.rend(), is_kind);
+  return ", " + *first + (*first == *last ? "" : " to " + *last);
+}
+
+/// The first step at or after `step` at which a checkpoint may be due: planned, or of a best validation.
+std::uint32_t next_checkpoint(std::uint32_t step, const JobPlan& plan) {
+  Border border = plan.next_border(step - 1);
+  while (border.save == Border::Save::no &&
+         (border.evaluate == Border::Evaluate::no || plan.evaluation_batches() == 0)) {
+    border = plan.next_border(border.step);
+  }
+  return border.step;  // the last border saves
+}
+
 bool is_known(const std::string& actor) {
   return actor == "trainer" || actor == "ps" || actor.starts_with("data/") || actor.starts_with("stage/");
 }
@@ -95,12 +135,30 @@ runtime::Result<FaultRule> parse_fault_rule(std::string_view text) {
     const std::string problem = apply_condition(rule, condition);
     if (!problem.empty()) return bad_rule(text, problem);
   }
-  if (rule.phase == Phase::none) return bad_rule(text, "phase is missing");
-  if (!passes(rule.actor, rule.phase) && rule.action != FaultAction::kill9) {
-    return bad_rule(text, rule.actor + " has no phase " + std::string(runtime::to_string(rule.phase)) +
-                              " of its own: there it can be killed, but not exit or throw");
-  }
+  const std::string contradiction = find_contradiction(rule);
+  if (!contradiction.empty()) return bad_rule(text, contradiction);
   return rule;
+}
+
+std::string find_impossible(const FaultRule& rule, const JobPlan& plan) {
+  const std::vector<std::string> names = plan.actor_names();
+  const auto has = [&names](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (rule.actor != kTrainerName && !has(rule.actor)) {
+    return "this job has no actor \"" + rule.actor + "\": it has " + std::string(kTrainerName) +
+           range_of(names, "stage/") + range_of(names, "data/") + range_of(names, kServerName);
+  }
+  if (rule.step > plan.total_steps()) return "the job ends with step " + std::to_string(plan.total_steps());
+  if (rule.phase != Phase::checkpoint) return "";
+  if (has(kServerName) && rule.actor != kTrainerName && rule.actor != kServerName) {
+    return "the checkpoint is the parameter server's: only " + std::string(kTrainerName) + " and " +
+           std::string(kServerName) + " have that phase in this job";
+  }
+  const std::uint32_t next = next_checkpoint(rule.step, plan);
+  if (next == rule.step) return "";
+  return "no checkpoint is due at step " + std::to_string(rule.step) + ", the next one is at step " +
+         std::to_string(next);
 }
 
 FaultPlan FaultPlan::from_environment() {

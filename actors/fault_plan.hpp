@@ -10,6 +10,8 @@
 
 namespace troupe::actors {
 
+class JobPlan;
+
 enum class FaultAction { kill9, exit, raise };
 
 /// One fault on purpose: "kill9 stage/r0.s1 @step=20,phase=backward[,incarnation=1]".
@@ -23,6 +25,10 @@ struct FaultRule {
 
 /// Reads a rule, or says what is wrong with it and what a rule looks like.
 [[nodiscard]] runtime::Result<FaultRule> parse_fault_rule(std::string_view text);
+
+/// Empty, or why the rule can never fire in that job, with what there is instead: an actor the job has not, a step
+/// after the last, a checkpoint that nobody of that name takes part in or that is not due at that step.
+[[nodiscard]] std::string find_impossible(const FaultRule& rule, const JobPlan& plan);
 
 /// Faults on purpose, and whether one is due now. Read from the environment variable TROUPE_INJECT (rules separated by
 /// ';'), which the command line sets from --inject and every worker inherits.

@@ -1,6 +1,7 @@
 #include "actors/job_plan.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe::actors {
 
@@ -11,6 +12,34 @@ std::string stage_name(std::uint32_t replica, std::uint32_t stage) {
 std::string data_name(std::uint32_t replica) {
   return "data/r" + std::to_string(replica);
 }
+
+namespace {
+
+/// Steps until `epochs` times `samples` samples were used, rounded up once. Nothing leaves 64 bits: epochs and batch
+/// have 32, and so has samples / batch.
+std::uint64_t steps_of(std::uint64_t epochs, std::uint64_t samples, std::uint64_t batch) {
+  return epochs * (samples / batch) + (epochs * (samples % batch) + batch - 1) / batch;
+}
+
+std::uint32_t count_steps(const TrainConfig& train, std::uint64_t samples) {
+  if (train.steps > 0) return train.steps;
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  const std::uint64_t whole = samples / train.global_batch;
+  const std::uint64_t steps = whole > kMost ? whole : steps_of(train.epochs, samples, train.global_batch);
+  const std::string epochs = "train.epochs = " + std::to_string(train.epochs);
+  if (steps > kMost) {
+    throw ConfigError(epochs + " over " + std::to_string(samples) + " samples take more than the " +
+                      std::to_string(kMost) + " steps that a job can have: use fewer epochs or a larger " +
+                      "train.global_batch");
+  }
+  if (train.warmup_steps > steps) {
+    throw ConfigError("train.warmup_steps = " + std::to_string(train.warmup_steps) + " is more than the " +
+                      std::to_string(steps) + " steps of " + epochs);
+  }
+  return static_cast<std::uint32_t>(steps);
+}
+
+}  // namespace
 
 JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint64_t validation_samples)
     : layout_(job.layout),
@@ -23,23 +52,28 @@ JobPlan::JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint
     throw ConfigError("train.global_batch = " + std::to_string(train_.global_batch) + " but the training data holds " +
                       std::to_string(training_samples) + " samples: use a smaller batch or more data");
   }
-  steps_per_epoch_ = static_cast<std::uint32_t>((training_samples + train_.global_batch - 1) / train_.global_batch);
-  total_steps_ = train_.steps > 0 ? train_.steps : train_.epochs * steps_per_epoch_;
-  const std::uint64_t batches = validation_samples / train_.micro_batch;
+  total_steps_ = count_steps(train_, training_samples);
+  const std::uint64_t rows = std::min<std::uint64_t>(train_.micro_batch, validation_samples);
+  const std::uint64_t batches = rows > 0 ? validation_samples / rows : 0;
   evaluation_batches_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(batches, kEvaluationBatches));
 }
 
 std::uint32_t JobPlan::epoch_of(std::uint32_t step) const {
-  return step / steps_per_epoch_;
+  return static_cast<std::uint32_t>(std::uint64_t{step} * train_.global_batch / training_samples_);
+}
+
+std::uint64_t JobPlan::begin_of(std::uint64_t epoch) const {
+  return steps_of(epoch, training_samples_, train_.global_batch);
 }
 
 Border JobPlan::next_border(std::uint32_t step) const {
-  const auto next_multiple = [step](std::uint32_t every) { return (step / every + 1) * every; };
-  const std::uint32_t epoch_end = next_multiple(steps_per_epoch_);
+  const auto next_multiple = [step](std::uint64_t every) { return (step / every + 1) * every; };
+  const std::uint64_t epoch_end = begin_of(std::uint64_t{epoch_of(step)} + 1);
+  std::uint64_t nearest = std::min<std::uint64_t>(total_steps_, epoch_end);
+  if (train_.eval_every > 0) nearest = std::min(nearest, next_multiple(train_.eval_every));
+  if (train_.checkpoint_every > 0) nearest = std::min(nearest, next_multiple(train_.checkpoint_every));
   Border border;
-  border.step = std::min(total_steps_, epoch_end);
-  if (train_.eval_every > 0) border.step = std::min(border.step, next_multiple(train_.eval_every));
-  if (train_.checkpoint_every > 0) border.step = std::min(border.step, next_multiple(train_.checkpoint_every));
+  border.step = static_cast<std::uint32_t>(nearest);  // at most total_steps_
   const bool last = border.step == total_steps_;
   if (border.step == epoch_end) border.epoch_end = Border::EpochEnd::yes;
   if (last || border.step == epoch_end || (train_.eval_every > 0 && border.step % train_.eval_every == 0)) {

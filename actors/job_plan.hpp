@@ -32,18 +32,21 @@ struct Border {
 ///
 /// JP-1  Every micro-batch of a step belongs to exactly one replica, and a replica's are contiguous.
 /// JP-2  Borders do not depend on the layout: the same steps for any number of replicas and stages.
+/// JP-3  An epoch ends with the step that uses its last sample, and a step belongs to the epoch of its first sample, as
+///       in the ledger: k epochs use every sample k times, and less than one step more.
 class JobPlan final {
 public:
   /// `training_samples`, `validation_samples`: of the data set.
   JobPlan(const JobConfig& job, std::uint64_t training_samples, std::uint64_t validation_samples);
 
   [[nodiscard]] std::uint32_t total_steps() const { return total_steps_; }
-  /// Steps until every sample was used once, rounded up; a step may span two epochs.
-  [[nodiscard]] std::uint32_t steps_per_epoch() const { return steps_per_epoch_; }
+  /// The epoch (from 0) that a step (from 0) belongs to; a step may span two epochs.
   [[nodiscard]] std::uint32_t epoch_of(std::uint32_t step) const;
+  /// Steps until the epochs before `epoch` were used: its first step.
+  [[nodiscard]] std::uint64_t begin_of(std::uint64_t epoch) const;
   /// The first border after `step` committed steps.
   [[nodiscard]] Border next_border(std::uint32_t step) const;
-  /// Micro-batches of validation, at most kEvaluationBatches.
+  /// Micro-batches of validation, at most kEvaluationBatches; where fewer samples than one are held out, these are one.
   [[nodiscard]] std::uint32_t evaluation_batches() const { return evaluation_batches_; }
   /// First global micro-batch of a replica; it has JobConfig::micro_batches_per_replica() of them.
   [[nodiscard]] std::uint32_t first_micro_batch(std::uint32_t replica) const;
@@ -60,7 +63,6 @@ private:
   const std::uint64_t training_samples_;
   const std::uint64_t validation_samples_;
   std::uint32_t total_steps_ = 0;
-  std::uint32_t steps_per_epoch_ = 0;
   std::uint32_t evaluation_batches_ = 0;
 };
 

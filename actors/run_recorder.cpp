@@ -1,7 +1,5 @@
 #include "actors/run_recorder.hpp"
 
-#include "gpt2/store/storage.hpp"
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -36,9 +34,8 @@ ordered_json metrics_json(const StepLine& line) {
 
 }  // namespace
 
-RunRecorder::RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats)
+RunRecorder::RunRecorder(const std::filesystem::path& run_directory, Repeats repeats)
     : validation_file_(run_directory / "validation.jsonl"),
-      steps_per_epoch_(steps_per_epoch),
       metrics_(run_directory / "metrics.jsonl", compared_fields(repeats)),
       ledger_(run_directory / "ledger.jsonl", {"samples"}) {
   // The two files are written one after the other: a crash between them leaves one step more in the first.
@@ -46,7 +43,7 @@ RunRecorder::RunRecorder(const std::filesystem::path& run_directory, std::uint32
   metrics_.cut_after(both);
   ledger_.cut_after(both);
   load_numbers(run_directory / "metrics.jsonl");
-  load_validation();
+  load_validation(std::numeric_limits<std::uint32_t>::max());
 }
 
 void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
@@ -60,15 +57,21 @@ void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
   }
 }
 
-void RunRecorder::load_validation() {
+/// Keeps the file's lines up to that step, and not a torn one.
+void RunRecorder::load_validation(std::uint32_t last_step) {
+  validated_steps_.clear();
+  best_loss_ = std::numeric_limits<double>::infinity();
+  best_step_ = 0;
   std::ifstream in(validation_file_);
-  std::string kept;
+  std::uintmax_t kept = 0;
   std::string text;
   while (std::getline(in, text)) {
     const auto line = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (in.eof() || !line.is_object()) break;  // torn
-    kept += text + "\n";
-    validated_steps_.push_back(line.value("step", 0U));
+    const std::uint32_t step = line.value("step", 0U);
+    if (step > last_step) break;
+    kept += text.size() + 1;
+    validated_steps_.push_back(step);
     const double loss = line.value("loss", 0.0);
     if (loss < best_loss_) {
       best_loss_ = loss;
@@ -76,12 +79,8 @@ void RunRecorder::load_validation() {
     }
   }
   in.close();
-  // Replaced as a whole, and only where something is torn: a crash here must not cost the lines before.
-  std::error_code absent;
-  if (std::filesystem::file_size(validation_file_, absent) == kept.size() || absent) return;
-  if (const std::string error = gpt2::replace_file(validation_file_, kept); !error.empty()) {
-    throw std::runtime_error(error);
-  }
+  std::ofstream(validation_file_, std::ios::app).close();  // there may be none yet
+  std::filesystem::resize_file(validation_file_, kept);
 }
 
 std::string RunRecorder::record_step(const StepLine& line, const LedgerLine& ledger) {
@@ -99,10 +98,9 @@ std::string RunRecorder::record_step(const StepLine& line, const LedgerLine& led
   return difference;
 }
 
-RunRecorder::Numbers RunRecorder::epoch_numbers(std::uint32_t step) const {
-  const std::uint32_t first = (step - 1) / steps_per_epoch_ * steps_per_epoch_;
+RunRecorder::Numbers RunRecorder::sum_numbers(std::uint64_t begin, std::uint64_t end) const {
   Numbers total;
-  for (std::uint32_t i = first; i < step && i < numbers_.size(); ++i) {
+  for (std::uint64_t i = begin; i < end && i < numbers_.size(); ++i) {
     total.loss_sum += numbers_[i].loss_sum;
     total.correct += numbers_[i].correct;
     total.valid += numbers_[i].valid;
@@ -119,7 +117,7 @@ bool RunRecorder::record_validation(const ValidationLine& line) {
     best_step_ = line.step;
   }
   if (std::binary_search(validated_steps_.begin(), validated_steps_.end(), line.step)) return best;
-  const Numbers epoch = line.step > 0 ? epoch_numbers(line.step) : Numbers{};
+  const Numbers epoch = sum_numbers(line.epoch_begin, line.step);
   ordered_json json;
   json["step"] = line.step;
   json["epoch"] = line.epoch;
@@ -144,6 +142,7 @@ void RunRecorder::cut_after(std::uint32_t step) {
   metrics_.cut_after(step);
   ledger_.cut_after(step);
   if (numbers_.size() > step) numbers_.resize(step);
+  load_validation(step);
 }
 
 void RunRecorder::sync() {

@@ -33,6 +33,7 @@ struct LedgerLine {
 struct ValidationLine {
   std::uint32_t step = 0;
   std::uint32_t epoch = 0;
+  std::uint64_t epoch_begin = 0;  ///< steps before the epoch
   MicroBatchLoss loss;
   std::optional<double> epoch_seconds;  ///< when an epoch ended here
 };
@@ -50,12 +51,13 @@ class RunRecorder final {
 public:
   enum class Repeats { equal, free };  ///< whether repeated steps must come out the same (not so with ps_async)
 
-  RunRecorder(const std::filesystem::path& run_directory, std::uint32_t steps_per_epoch, Repeats repeats);
+  RunRecorder(const std::filesystem::path& run_directory, Repeats repeats);
 
   /// Empty, or what differs from the first time this step was done.
   [[nodiscard]] std::string record_step(const StepLine& line, const LedgerLine& ledger);
   /// True when this is the lowest validation loss so far (or again that step).
   bool record_validation(const ValidationLine& line);
+  /// Forgets all steps after `step`, with their validations: the best is then the best of those that are left.
   void cut_after(std::uint32_t step);
   /// Makes what was recorded durable: before a checkpoint, which must never be ahead of its run's record.
   void sync();
@@ -72,11 +74,11 @@ private:
     double valid = 0.0;
   };
   void load_numbers(const std::filesystem::path& metrics);
-  void load_validation();
-  [[nodiscard]] Numbers epoch_numbers(std::uint32_t step) const;
+  void load_validation(std::uint32_t last_step);
+  /// Of the steps in [begin, end), counted from 0.
+  [[nodiscard]] Numbers sum_numbers(std::uint64_t begin, std::uint64_t end) const;
 
   const std::filesystem::path validation_file_;
-  const std::uint32_t steps_per_epoch_;
   StepLog metrics_;
   StepLog ledger_;
   std::vector<Numbers> numbers_;                // by step - 1

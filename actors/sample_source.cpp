@@ -1,5 +1,7 @@
 #include "actors/sample_source.hpp"
 
+#include <algorithm>
+
 namespace troupe::actors {
 namespace {
 
@@ -51,7 +53,7 @@ SampleBatch SampleSource::training_batch(std::uint32_t step, std::uint32_t micro
 SampleBatch SampleSource::validation_batch(std::uint32_t batch_index, std::uint32_t batches) const {
   SampleBatch batch;
   batch.purpose = Purpose::evaluate;
-  const std::uint64_t count = job_.train.micro_batch;
+  const std::uint64_t count = std::min<std::uint64_t>(job_.train.micro_batch, validation_samples());
   const std::uint64_t groups = validation_samples() / count;
   const std::uint64_t first = groups * batch_index / batches * count;
   for (std::uint64_t i = 0; i < count; ++i) batch.samples.push_back(first + i);

@@ -48,7 +48,8 @@ public:
   /// Targets of those micro-batches that are not padding.
   [[nodiscard]] std::int64_t valid_tokens(std::uint32_t step, MicroBatches range) const;
   [[nodiscard]] SampleBatch training_batch(std::uint32_t step, std::uint32_t micro_batch) const;
-  /// Validation batch `batch` of `batches`, spread evenly over the held-out samples.
+  /// Validation batch `batch` of `batches`, spread evenly over the held-out samples. A batch has micro_batch samples,
+  /// or all that are held out when these are fewer.
   [[nodiscard]] SampleBatch validation_batch(std::uint32_t batch, std::uint32_t batches) const;
 
 private:

@@ -23,13 +23,14 @@ ServerActor::ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultP
 runtime::Behavior ServerActor::behavior() {
   using runtime::on;
   return {on(this, &ServerActor::load), on(this, &ServerActor::pushed), on(this, &ServerActor::commit),
-          on(this, &ServerActor::save)};
+          on(this, &ServerActor::share), on(this, &ServerActor::save)};
 }
 
 void ServerActor::load(const LoadState& message, runtime::Context& context) {
   context.note(runtime::Phase::load, message.step, 0);
   for (const auto& model : models_) model->load(message.checkpoint);
   epoch_ = message.epoch;
+  loaded_ = message.step;
   step_ = message.step;
   version_ = 0;
   steps_.clear();
@@ -157,7 +158,30 @@ void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::u
   }
 }
 
+/// Empty, or why the weights are not those of the border after `step`.
+std::string ServerActor::find_misfit(std::uint32_t epoch, std::uint32_t step) const {
+  const std::uint64_t updates = job_.layout.exchange == Exchange::ps_async ? job_.layout.replicas : 1;
+  if (epoch == epoch_ && step >= loaded_ && version_ == (step - loaded_) * updates) return {};
+  return std::string(kServerName) + " is not at the border after step " + std::to_string(step) + " of epoch " +
+         std::to_string(epoch) + ": in epoch " + std::to_string(epoch_) + " it applied " + std::to_string(version_) +
+         " updates since step " + std::to_string(loaded_) + ", " + std::to_string(updates) + " make a step";
+}
+
+void ServerActor::share(const ShareWeights& message, runtime::Context& context) {
+  if (message.epoch != epoch_) return;
+  const std::string misfit = find_misfit(message.epoch, message.step);
+  if (!misfit.empty()) throw std::runtime_error(misfit);
+  for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
+    const BorderWeights weights{epoch_, message.step, version_, models_[stage]->weights()};
+    for (std::uint32_t replica = 0; replica < job_.layout.replicas; ++replica) {
+      (void)context.send(stage_name(replica, stage), weights);  // a dead stage ends the epoch
+    }
+  }
+}
+
 void ServerActor::save(const SaveShard& message, runtime::Context& context) {
+  const std::string misfit = find_misfit(message.epoch, message.step);
+  if (!misfit.empty()) return context.reply_failure({runtime::FailureKind::unknown, misfit});
   context.note(runtime::Phase::checkpoint, message.step, 0);
   faults_.reached(context.self().name, context.self().incarnation, message.step, runtime::Phase::checkpoint);
   std::string reports = "[";

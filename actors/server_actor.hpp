@@ -22,7 +22,8 @@ namespace troupe::actors {
 ///
 /// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at
 /// Commit, sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with
-/// the learning rate of that replica's step, and sends weights to that replica alone.
+/// the learning rate of that replica's step, and sends weights to that replica alone; to all at a border before a
+/// validation.
 ///
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns one StageModel a stage: weights and moments; no activations.
@@ -31,6 +32,7 @@ namespace troupe::actors {
 ///
 /// PS-1  ps_sync gives the same bits as the all-reduce, for every number of replicas and stages.
 /// PS-2  ps_async records for every update how many others were applied between the fetch of its weights and its use.
+/// PS-3  A checkpoint of a step holds exactly the updates of the steps up to it: at any other time it is refused.
 class ServerActor final : public runtime::Actor {
 public:
   ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultPlan faults);
@@ -43,6 +45,7 @@ private:
   void load(const LoadState& message, runtime::Context& context);
   void pushed(const PushGradients& message, runtime::Context& context);
   void commit(const Commit& message, runtime::Context& context);
+  void share(const ShareWeights& message, runtime::Context& context);
   void save(const SaveShard& message, runtime::Context& context);
 
   void sum_step(const Pushes& pushes, runtime::Context& context);
@@ -51,6 +54,7 @@ private:
   void fold_tied();
   void send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context);
   [[nodiscard]] std::vector<ParameterSquare> squares() const;
+  [[nodiscard]] std::string find_misfit(std::uint32_t epoch, std::uint32_t step) const;
 
   const JobConfig job_;
   const std::uint32_t total_steps_;
@@ -58,6 +62,7 @@ private:
   std::vector<std::unique_ptr<StageModel>> models_;  // by stage
 
   std::uint32_t epoch_ = 0;
+  std::uint32_t loaded_ = 0;                                            // steps in the state of LoadState
   std::uint32_t step_ = 0;                                              // ps_sync: committed steps
   std::uint64_t version_ = 0;                                           // updates applied in this epoch
   std::map<std::uint32_t, Pushes> steps_;                               // ps_sync: by step

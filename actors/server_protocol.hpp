@@ -26,4 +26,16 @@ struct PushGradients {
   }
 };
 
+/// From the trainer, at a border before a validation (ps_async): send BorderWeights to every stage.
+struct ShareWeights {
+  static constexpr std::string_view kName = "server.share_weights";
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, step);
+  }
+};
+
 }  // namespace troupe::actors

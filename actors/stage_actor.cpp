@@ -67,6 +67,7 @@ runtime::Behavior StageActor::behavior() {
           on(this, &StageActor::tied_gradient),
           on(this, &StageActor::commit),
           on(this, &StageActor::fresh_weights),
+          on(this, &StageActor::border_weights),
           on(this, &StageActor::save),
           on(this, &StageActor::go_on),
           on(this, &StageActor::gather_offer),
@@ -100,6 +101,7 @@ void StageActor::load(const LoadState& message, runtime::Context& context) {
   step_ = message.step;
   until_ = message.step;
   weights_version_ = 0;
+  border_.reset();
   incarnations_.clear();
   const std::vector<std::string> names = JobPlan::names_of(role_.job.layout);
   for (std::size_t i = 0; i < std::min(names.size(), message.incarnations.size()); ++i) {
@@ -248,6 +250,8 @@ bool StageActor::do_backward(std::uint32_t micro_batch, runtime::Context& contex
 }
 
 void StageActor::evaluate_ready(runtime::Context& context) {
+  // Out of step the weights at hand are this replica's own: the server's, which are saved, are on their way.
+  if (role_.job.layout.exchange == Exchange::ps_async && border_ != step_) return;
   while (const std::optional<std::uint32_t> batch_index = inbox_.ready_evaluation(step_)) {
     context.note(runtime::Phase::evaluate, step_, *batch_index);
     const StageInbox::Forward batch = *inbox_.take_forward(Purpose::evaluate, step_, *batch_index);
@@ -327,6 +331,14 @@ void StageActor::fresh_weights(const FreshWeights& message, runtime::Context& co
   model_->set_weights(message.weights);
   weights_version_ = message.version;
   end_step(std::min(message.until, role_.job.layout.exchange == Exchange::ps_async ? until_ : message.until), context);
+}
+
+void StageActor::border_weights(const BorderWeights& message, runtime::Context& context) {
+  if (message.epoch != inbox_.epoch() || message.step != step_ || state_ != State::idle) return;
+  model_->set_weights(message.weights);
+  weights_version_ = message.version;
+  border_ = step_;
+  evaluate_ready(context);
 }
 
 void StageActor::end_step(std::uint32_t until, runtime::Context& context) {

@@ -46,7 +46,9 @@ struct StageRole {
 /// SG-1  Messages are picked by (step, micro-batch, kind) in the schedule's order, whatever the order of arrival.
 /// SG-2  Messages of older epochs change nothing.
 /// SG-3  The optimizer runs only after Commit for exactly that (epoch, step).
-/// SG-4  Evaluation happens only between steps, with the weights of the border it was asked for.
+/// SG-4  Evaluation happens only between steps, with the weights of the border it was asked for: those that a
+/// checkpoint
+///       of that border holds, also where replicas train out of step.
 class StageActor final : public runtime::Actor {
 public:
   StageActor(StageRole role, FaultPlan faults);
@@ -72,6 +74,7 @@ private:
   void tied_gradient(const TiedGradient& message, runtime::Context& context);
   void commit(const Commit& message, runtime::Context& context);
   void fresh_weights(const FreshWeights& message, runtime::Context& context);
+  void border_weights(const BorderWeights& message, runtime::Context& context);
   void save(const SaveShard& message, runtime::Context& context);
   void go_on(const Continue& message, runtime::Context& context);
 
@@ -103,6 +106,7 @@ private:
   std::vector<MicroBatchLoss> losses_;
   std::map<std::uint32_t, TensorBytes> tied_;  // by step: the other end's part
   std::uint64_t weights_version_ = 0;
+  std::optional<std::uint32_t> border_;  // ps_async: the border whose BorderWeights came last
   runtime::Duration busy_{0};
   FaultPlan::Incarnations incarnations_;
 };

@@ -158,6 +158,21 @@ struct FreshWeights {
   }
 };
 
+/// From the parameter server (ps_async): this stage's weights at the border before `step`, flat, the same for all
+/// replicas. Out of step a replica holds weights of its own otherwise.
+struct BorderWeights {
+  static constexpr std::string_view kName = "stage.border_weights";
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+  std::uint64_t version = 0;  ///< as in FreshWeights
+  TensorBytes weights;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, step, version, weights);
+  }
+};
+
 /// From the trainer (request; answered with ShardSaved): write this owner's part of the checkpoint into `directory`.
 struct SaveShard {
   static constexpr std::string_view kName = "stage.save_shard";

@@ -1,6 +1,7 @@
 #include "actors/trainer_actor.hpp"
 
 #include "actors/data_protocol.hpp"
+#include "actors/server_protocol.hpp"
 #include "gpt2/learning_rate.hpp"
 
 #include <nlohmann/json.hpp>
@@ -40,7 +41,7 @@ RunRecorder::Repeats repeats(const JobConfig& job) {
 TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
     : parts_(std::move(parts)),
       listener_(std::move(listener)),
-      recorder_(parts_.run_directory, parts_.plan.steps_per_epoch(), repeats(parts_.job)),
+      recorder_(parts_.run_directory, repeats(parts_.job)),
       tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job.layout)),
       checkpoints_(parts_.run_directory / "checkpoints", parts_.job, parts_.plan.training_samples()) {
   progress_.total_steps = parts_.plan.total_steps();
@@ -278,6 +279,9 @@ void TrainerActor::evaluate(runtime::Context& context) {
   state_ = State::evaluating;
   validation_.clear();
   context.note(runtime::Phase::evaluate, step_, 0);
+  if (parts_.job.layout.exchange == Exchange::ps_async) {
+    (void)context.send(kServerName, ShareWeights{epoch_, step_});  // the server's death ends the epoch
+  }
   const std::uint32_t replicas = parts_.job.layout.replicas;
   for (std::uint32_t replica = 0; replica < replicas; ++replica) {
     const ServeEvaluation order{epoch_, step_, replica, replicas, parts_.plan.evaluation_batches()};
@@ -294,7 +298,8 @@ void TrainerActor::evaluation_part(const EvaluationPart& message, runtime::Conte
 void TrainerActor::evaluated(runtime::Context& context) {
   std::vector<MicroBatchLoss> parts;
   for (const auto& [batch, loss] : validation_) parts.push_back(loss);
-  ValidationLine line{step_, parts_.plan.epoch_of(step_ - 1), sum_losses(std::move(parts)), std::nullopt};
+  const std::uint32_t epoch = parts_.plan.epoch_of(step_ - 1);
+  ValidationLine line{step_, epoch, parts_.plan.begin_of(epoch), sum_losses(std::move(parts)), std::nullopt};
   if (border_.epoch_end == Border::EpochEnd::yes) {
     line.epoch_seconds = std::chrono::duration<double>(context.now() - epoch_began_).count();
     epoch_began_ = context.now();

@@ -51,7 +51,7 @@ JobOptions job_options(const ParsedCommand& command) {
 
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
-  actors::check_job(options.job);
+  actors::check_job(options.job, options.faults);
   const std::string wanted = command.get("run-dir");
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
   const RunLock leading(options.folder);

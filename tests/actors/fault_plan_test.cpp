@@ -1,5 +1,7 @@
 #include "actors/fault_plan.hpp"
 
+#include "actors/job_plan.hpp"
+
 #include <gtest/gtest.h>
 
 #include <stdlib.h>
@@ -51,7 +53,61 @@ TEST(FaultPlan, SaysWhatIsWrongWithARule) {
   EXPECT_NE(refusal("kill9 stage/r0.s0 step=1,phase=idle").find("the last with @"), std::string::npos);
   EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,where=idle").find("unknown key \"where\""), std::string::npos);
   EXPECT_NE(refusal("throw data/r0 @step=1,phase=reduce").find("has no phase reduce of its own"), std::string::npos);
+  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=0,phase=idle").find("steps count from 1"), std::string::npos);
+  EXPECT_NE(refusal("kill9 stage/r0.s0 @phase=idle").find("step is missing"), std::string::npos);
+  EXPECT_NE(refusal("kill9 ps @step=1,phase=idle,incarnation=0").find("incarnations count from 1"), std::string::npos);
+  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,phase=vote").find("nothing is made to fail in phase vote"),
+            std::string::npos);
+  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,phase=load").find("phase load"), std::string::npos);
+  EXPECT_NE(refusal("kill9 data/r0 @step=1,phase=evaluate").find("phase evaluate"), std::string::npos);
+  EXPECT_NE(refusal("kill9 trainer @step=1,phase=backward").find("trainer has no phase backward"), std::string::npos);
   EXPECT_NE(refusal("").find("a rule reads: kill9|exit|throw"), std::string::npos);
+}
+
+/// Two replicas of two stages, 12 steps, checkpoints at 4, 8 and 12, validations at 6 and 12.
+std::string impossible(std::string_view text, Exchange exchange, std::uint64_t held_out = 20) {
+  JobConfig job;
+  job.train.steps = 12;
+  job.train.global_batch = 16;
+  job.train.micro_batch = 2;
+  job.train.checkpoint_every = 4;
+  job.train.eval_every = 6;
+  job.layout.replicas = 2;
+  job.layout.stages = 2;
+  job.layout.exchange = exchange;
+  return find_impossible(rule(text), JobPlan(job, 1000, held_out));
+}
+
+TEST(FaultPlan, SaysWhyARuleCanNeverFireInThisJob) {
+  const auto reduced = Exchange::allreduce;
+  const auto served = Exchange::ps_sync;
+  EXPECT_EQ(impossible("kill9 stage/r2.s0 @step=1,phase=idle", reduced),
+            "this job has no actor \"stage/r2.s0\": it has trainer, stage/r0.s0 to stage/r1.s1, data/r0 to data/r1");
+  EXPECT_EQ(impossible("kill9 data/r2 @step=1,phase=idle", served),
+            "this job has no actor \"data/r2\": it has trainer, stage/r0.s0 to stage/r1.s1, data/r0 to data/r1, ps");
+  EXPECT_NE(impossible("kill9 ps @step=1,phase=idle", reduced), "");
+  EXPECT_EQ(impossible("kill9 data/r0 @step=13,phase=idle", reduced), "the job ends with step 12");
+  EXPECT_NE(impossible("kill9 stage/r0.s0 @step=4,phase=checkpoint", served).find("only trainer and ps"),
+            std::string::npos);
+  EXPECT_NE(impossible("kill9 data/r1 @step=4,phase=checkpoint", served), "");
+  EXPECT_EQ(impossible("kill9 stage/r0.s0 @step=9,phase=checkpoint", reduced),
+            "no checkpoint is due at step 9, the next one is at step 12");
+  EXPECT_EQ(impossible("kill9 stage/r0.s0 @step=6,phase=checkpoint", reduced, 0),
+            "no checkpoint is due at step 6, the next one is at step 8");
+}
+
+TEST(FaultPlan, TakesARuleThatCanFireInThisJob) {
+  for (const std::string actor : {"stage/r0.s0", "stage/r1.s1", "data/r1"}) {
+    for (const std::string point : {"1,phase=idle", "12,phase=forward", "3,phase=backward", "5,phase=reduce",
+                                    "7,phase=optimizer", "4,phase=checkpoint", "6,phase=checkpoint"}) {
+      EXPECT_EQ(impossible("kill9 " + actor + " @step=" + point, Exchange::allreduce), "") << actor << " " << point;
+    }
+  }
+  for (const auto exchange : {Exchange::ps_sync, Exchange::ps_async}) {
+    EXPECT_EQ(impossible("kill9 ps @step=12,phase=checkpoint", exchange), "");
+    EXPECT_EQ(impossible("kill9 trainer @step=12,phase=checkpoint", exchange), "");
+    EXPECT_EQ(impossible("kill9 ps @step=3,phase=reduce", exchange), "");
+  }
 }
 
 TEST(FaultPlan, FP1_FiresAtItsActorIncarnationStepAndPhaseOnly) {

@@ -54,21 +54,88 @@ TEST(JobPlan, JP2_BordersAreTheSameOnEveryLayout) {
   EXPECT_EQ(borders(JobPlan(job_of(2, 4), 112, 20)), expected);
 }
 
-TEST(JobPlan, AJobMayBeCountedInEpochs) {
+JobConfig epochs_of(std::uint32_t epochs) {
   JobConfig job = job_of(1, 1);
   job.train.steps = 0;
-  job.train.epochs = 3;
-  const JobPlan plan(job, 100, 20);
-  EXPECT_EQ(plan.steps_per_epoch(), 7U);  // 100 / 16, rounded up
-  EXPECT_EQ(plan.total_steps(), 21U);
-  EXPECT_EQ(plan.epoch_of(6), 0U);
-  EXPECT_EQ(plan.epoch_of(7), 1U);
+  job.train.epochs = epochs;
+  job.train.eval_every = 0;
+  job.train.checkpoint_every = 0;
+  return job;
+}
+
+std::string refusal(const JobConfig& job, std::uint64_t training_samples) {
+  try {
+    const JobPlan plan(job, training_samples, 20);
+    return "accepted with " + std::to_string(plan.total_steps()) + " steps";
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+}
+
+TEST(JobPlan, AJobMayBeCountedInEpochs) {
+  const JobPlan plan(epochs_of(3), 100, 20);
+  EXPECT_EQ(plan.total_steps(), 19U);  // 3 x 100 / 16, rounded up once
+  EXPECT_EQ(borders(plan), (std::vector<std::vector<std::uint32_t>>{{7, 1, 0, 1}, {13, 1, 0, 1}, {19, 1, 1, 1}}));
+}
+
+TEST(JobPlan, JP3_AnEpochEndsWithTheStepThatUsesItsLastSample) {
+  for (const std::uint64_t samples : {16U, 17U, 31U, 33U, 100U, 160U}) {
+    const JobPlan plan(epochs_of(9), samples, 20);
+    EXPECT_EQ(plan.total_steps(), (9 * samples + 15) / 16) << samples;
+    std::uint64_t epoch = 0;
+    for (const auto& border : borders(plan)) {
+      ++epoch;
+      EXPECT_GE(border.front() * 16ULL, epoch * samples);
+      EXPECT_LT((border.front() - 1) * 16ULL, epoch * samples);
+      EXPECT_EQ(border.back(), 1U);
+      EXPECT_EQ(plan.epoch_of(border.front() - 1), epoch - 1);
+      EXPECT_EQ(plan.next_border(border.front() - 1).step, border.front());
+    }
+    EXPECT_EQ(epoch, 9U);
+  }
+}
+
+TEST(JobPlan, JP3_AStepBelongsToTheEpochOfItsFirstSample) {
+  const JobPlan plan(epochs_of(4), 17, 20);
+  EXPECT_EQ(plan.total_steps(), 5U);  // 68 samples, not four times two steps
+  for (std::uint32_t step = 0; step < 5; ++step) EXPECT_EQ(plan.epoch_of(step), step * 16 / 17) << step;
+}
+
+TEST(JobPlan, RefusesMoreStepsThanItCanCount) {
+  EXPECT_NE(refusal(epochs_of(2147483648), 32).find("train.epochs = 2147483648"), std::string::npos);
+  EXPECT_NE(refusal(epochs_of(2147483648), 32).find("4294967295"), std::string::npos);
+  EXPECT_EQ(refusal(epochs_of(2147483647), 32), "accepted with 4294967294 steps");
+  EXPECT_NE(refusal(epochs_of(4294967295), 1ULL << 62).find("train.epochs"), std::string::npos);
+}
+
+TEST(JobPlan, BordersNearTheLastStepThereCanBeAreNotLost) {
+  JobConfig job = job_of(1, 1);
+  job.train.steps = 4294967295;
+  job.train.checkpoint_every = 3000000000;
+  job.train.eval_every = 0;
+  const JobPlan plan(job, 1ULL << 40, 20);
+  EXPECT_EQ(plan.next_border(5).step, 3000000000U);
+  EXPECT_EQ(plan.next_border(3000000000U).step, 4294967295U);
+}
+
+TEST(JobPlan, RefusesAWarmUpLongerThanTheEpochs) {
+  JobConfig job = epochs_of(3);
+  job.train.warmup_steps = 19;
+  EXPECT_EQ(refusal(job, 100), "accepted with 19 steps");
+  job.train.warmup_steps = 20;
+  EXPECT_NE(refusal(job, 100).find("train.warmup_steps = 20 is more than the 19 steps of train.epochs = 3"),
+            std::string::npos)
+      << refusal(job, 100);
 }
 
 TEST(JobPlan, ValidationIsBounded) {
   EXPECT_EQ(JobPlan(job_of(1, 1), 100, 21).evaluation_batches(), 10U);
   EXPECT_EQ(JobPlan(job_of(1, 1), 100, 100000).evaluation_batches(), kEvaluationBatches);
-  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 1).evaluation_batches(), 0U);
+}
+
+TEST(JobPlan, FewHeldOutSamplesAreOneShorterBatch) {
+  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 1).evaluation_batches(), 1U);
+  EXPECT_EQ(JobPlan(job_of(1, 1), 100, 0).evaluation_batches(), 0U);
 }
 
 TEST(JobPlan, RefusesDataSmallerThanAStep) {

@@ -82,5 +82,18 @@ TEST(SampleSource, ValidationIsSpreadAndDoesNotRepeat) {
   EXPECT_LT(*seen.rbegin(), samples.validation_samples());
 }
 
+TEST(SampleSource, FewHeldOutSamplesMakeOneShorterBatch) {
+  SampleSourceOf source;
+  const SampleSource samples = source.open(1024);
+  const std::uint64_t held_out = samples.validation_samples();
+  ASSERT_GT(held_out, 0U);
+  ASSERT_LT(held_out, 1024U);
+  const SampleBatch batch = samples.validation_batch(0, 1);
+  EXPECT_EQ(std::set<std::uint64_t>(batch.samples.begin(), batch.samples.end()).size(), held_out);
+  EXPECT_LT(*std::max_element(batch.samples.begin(), batch.samples.end()), held_out);
+  EXPECT_EQ(batch.inputs.size(), held_out * 8U);
+  EXPECT_EQ(batch.valid_tokens, static_cast<std::int64_t>(held_out) * 8);
+}
+
 }  // namespace
 }  // namespace troupe::actors

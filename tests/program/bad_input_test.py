@@ -55,6 +55,27 @@ class BadInput(ProgramTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn('unknown action "kill"', done.stderr)
 
+    def test_a_fault_that_can_never_happen(self):
+        for rule, says in (("kill9 stage/r7.s0 @step=2,phase=forward", 'no actor "stage/r7.s0": it has trainer, stage/r0.s0'),
+                           ("kill9 ps @step=2,phase=forward", 'no actor "ps"'),
+                           ("kill9 stage/r0.s0 @step=0,phase=forward", "steps count from 1"),
+                           ("kill9 stage/r0.s0 @step=13,phase=forward", "the job ends with step 12"),
+                           ("kill9 trainer @step=2,phase=backward", "trainer has no phase backward"),
+                           ("kill9 stage/r0.s0 @step=2,phase=vote", "nothing is made to fail in phase vote"),
+                           ("kill9 stage/r0.s0 @step=7,phase=checkpoint", "no checkpoint is due at step 7, the next one is at step 8")):
+            with self.subTest(rule=rule):
+                self.refused("--inject", rule, says=[rule, says])
+
+    def test_a_fault_in_a_checkpoint_that_somebody_else_writes(self):
+        self.refused("layout.exchange=ps_sync", "--inject", "kill9 stage/r0.s0 @step=8,phase=checkpoint",
+                     says=["the checkpoint is the parameter server's"])
+
+    def test_epochs_that_are_too_many(self):
+        self.refused("train.steps=0", "train.epochs=2147483648", says=["train.epochs = 2147483648", "steps", "4294967295"])
+
+    def test_a_warmup_longer_than_the_epochs(self):
+        self.refused("train.steps=0", "train.epochs=1", "train.warmup_steps=1000", says=["train.warmup_steps = 1000", "train.epochs = 1"])
+
     def test_a_command_that_is_none(self):
         done = self.troupe("trian", "job.toml")
         self.assertEqual(done.returncode, 2)

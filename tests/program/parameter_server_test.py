@@ -1,6 +1,11 @@
 """A parameter server in step gives the all-reduce's bits; out of step it converges and tells how stale its updates were."""
 
-from program import ProgramTest, main
+import json
+import signal
+
+from program import ProgramTest, Run, main, text_of
+
+OUT_OF_STEP = "layout.exchange=ps_async"
 
 
 class ParameterServer(ProgramTest):
@@ -23,6 +28,50 @@ class ParameterServer(ProgramTest):
         self.assertGreater(max(staleness), 0, "two replicas that never overlap are not out of step")
         self.assertLess(lines[-1]["loss"], 0.9 * lines[0]["loss"])
         self.assertIn("Staleness of gradients", (run.folder / "report.html").read_text())
+
+    def stopped_at(self, name, *overrides):
+        """Step at which a run ended that was told to stop by Ctrl-C in the middle of a range (of ten steps out of step)."""
+        (self.folder / "text.txt").write_text(text_of(20000))  # no epoch ends on the way
+        process = self.start("train", "job.toml", *overrides, "--run-dir", name)
+        run = Run(self.folder / name)
+        self.wait_for(lambda: len(run.figures()) >= 13 or process.poll() is not None, "step 13")
+        process.send_signal(signal.SIGINT)
+        done = self.finish(process)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        step = len(run.figures())
+        self.assertTrue((run.folder / "checkpoints" / f"step-{step}").exists(), done.stderr)
+        self.assertEqual(step % 10, 0, "replicas were not at the end of their range")
+        return step
+
+    def resumed(self, name):
+        done = self.troupe("train", "--resume", "--run-dir", self.folder / name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return Run(self.folder / name, done)
+
+    def test_ps_async_is_stopped_with_the_weights_of_that_step(self):
+        # One replica out of step is alone, so that its runs have the same bits.
+        job = (OUT_OF_STEP, "layout.replicas=1", "train.schedule=constant", "train.eval_every=0", "train.checkpoint_every=0")
+        step = self.stopped_at("stopped", *job, "train.steps=300")
+        self.assertLess(step, 300)
+        undisturbed = self.train(*job, f"train.steps={step}", name="undisturbed")
+        self.assertEqual(self.digest(Run(self.folder / "stopped")), self.digest(undisturbed))
+        self.assert_same_training(self.resumed("stopped"), self.train(*job, "train.steps=300", name="whole"))
+
+    def test_ps_async_goes_on_after_a_stop(self):
+        job = (OUT_OF_STEP, "train.eval_every=0", "train.checkpoint_every=0", "train.steps=300")
+        self.assertLess(self.stopped_at("stopped", *job), 300)
+        self.assert_each_step_once(self.resumed("stopped"), 300)
+
+    def test_ps_async_validates_the_weights_that_it_saves(self):
+        for stages in (1, 2):
+            with self.subTest(stages=stages):
+                run = self.train(OUT_OF_STEP, f"layout.stages={stages}", "layout.replicas=2", name=f"{stages}x2")
+                done = self.troupe("eval", run.folder, "--output", "json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                judged = json.loads(done.stdout)
+                last = run.lines("validation.jsonl")[-1]
+                self.assertEqual((last["step"], last["loss"], last["accuracy"]),
+                                 (judged["step"], judged["loss"], judged["accuracy"]))
 
     def test_a_killed_server_comes_back(self):
         reference = self.train("layout.exchange=ps_sync", name="undisturbed")
