@@ -1,5 +1,6 @@
 #include "gpt2/data/dataset.hpp"
 
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/data/token_file.hpp"
 
 #include <algorithm>
@@ -17,11 +18,11 @@ std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file || std::filesystem::is_directory(path)) {
     const std::string reason = std::filesystem::is_directory(path) ? "is a folder" : std::strerror(errno);
-    throw std::runtime_error("cannot read data file " + path.string() + ": " + reason +
-                             "; ./setup makes the default data set, data.path names another");
+    throw DataError("cannot read data file " + path.string() + ": " + reason +
+                    "; ./setup makes the default data set, data.path names another");
   }
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (text.empty()) throw std::runtime_error("data file " + path.string() + " is empty");
+  if (text.empty()) throw DataError("data file " + path.string() + " is empty");
   return text;
 }
 
@@ -71,14 +72,14 @@ Dataset::Dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) : format_(
     take_lines(tokens, static_cast<std::uint16_t>(tokenizer.end_of_text()));
   }
   if (all_ == 0) {
-    throw std::runtime_error("data file " + spec.path.string() + " holds " + std::to_string(tokens_.size()) +
-                             " tokens, but one sample takes model.context + 1 = " + std::to_string(context_ + 1) +
-                             ": use a longer text or a shorter context");
+    throw DataError("data file " + spec.path.string() + " holds " + std::to_string(tokens_.size()) +
+                    " tokens, but one sample takes model.context + 1 = " + std::to_string(context_ + 1) +
+                    ": use a longer text or a shorter context");
   }
   const auto held_out = static_cast<std::uint64_t>(std::ceil(static_cast<double>(all_) * spec.validation_fraction));
   if (held_out >= all_) {
-    throw std::runtime_error("data.validation_fraction = " + std::to_string(spec.validation_fraction) + " of " +
-                             std::to_string(all_) + " samples leaves none to train on");
+    throw DataError("data.validation_fraction = " + std::to_string(spec.validation_fraction) + " of " +
+                    std::to_string(all_) + " samples leaves none to train on");
   }
   training_ = all_ - held_out;
 }

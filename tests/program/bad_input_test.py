@@ -21,11 +21,31 @@ class BadInput(ProgramTest):
         self.assertIn("nowhere.toml", done.stderr)
 
     def test_missing_data_file(self):
-        self.refused("data.path=nowhere.txt", status=1, says=["cannot read data file nowhere.txt", "No such file", "./setup"])
+        self.refused("data.path=nowhere.txt", says=["cannot read data file nowhere.txt", "No such file", "./setup"])
 
     def test_empty_data_file(self):
         (self.folder / "empty.txt").write_text("")
-        self.refused("data.path=empty.txt", status=1, says=["empty.txt is empty"])
+        self.refused("data.path=empty.txt", says=["empty.txt is empty"])
+
+    def test_data_that_does_not_do_for_eval(self):
+        run = self.train("train.steps=2", "train.warmup_steps=0")
+        (self.folder / "short.txt").write_text("short")
+        for data, says in (("nowhere.txt", "No such file"), ("short.txt", "one sample takes")):
+            with self.subTest(data=data):
+                done = self.troupe("eval", run.folder, "--data", data)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(says, done.stderr)
+
+    def test_partitions_that_cannot_be_cut(self):
+        (self.folder / "labels").write_text("a\nb\na\n")
+        for words, says in ((("--count", 3, "--parts", 10), "only 3 items"), (("--count", 3, "--parts", 0), "at least one part"),
+                            (("--count", 3, "--parts", 2, "--mode", "balanced"), "needs --labels"),
+                            (("--labels", "labels", "--parts", 4), "only 3 items")):
+            with self.subTest(words=words):
+                done = self.troupe("partition", *words)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(says, done.stderr)
+                self.assertEqual(done.stdout, "")
 
     def test_unknown_key(self):
         self.refused("model.widht=32", says=["unknown key model.widht", "did you mean model.width"])
@@ -37,7 +57,7 @@ class BadInput(ProgramTest):
         self.refused("train.global_batch=18", says=["train.global_batch = 18", "divisible", "write train.global_batch ="])
 
     def test_context_longer_than_the_data(self):
-        self.refused("model.context=1000000", status=1, says=["model.context + 1 = 1000001", "tokens"])
+        self.refused("model.context=60000", says=["model.context + 1 = 60001", "tokens"])
 
     def test_more_stages_than_layers(self):
         self.refused("layout.stages=5", says=["layout.stages = 5", "model.layers = 4"])

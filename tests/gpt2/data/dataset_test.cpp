@@ -1,5 +1,6 @@
 #include "gpt2/data/dataset.hpp"
 
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/data/token_file.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -19,7 +20,7 @@ public:
   [[nodiscard]] std::string refusal(const std::string& text, DataFormat format = DataFormat::stream) const {
     try {
       (void)open(text, format, 4, 0.0);
-    } catch (const std::runtime_error& error) {
+    } catch (const DataError& error) {
       return error.what();
     }
     return "accepted";
@@ -108,7 +109,7 @@ TEST(Dataset, SaysWhyAFileDoesNotDo) {
   EXPECT_NE(files.refusal("").find("is empty"), std::string::npos);
   EXPECT_NE(files.refusal("abc").find("5"), std::string::npos) << "names what it needs";
   EXPECT_NE(files.refusal("\n\n", DataFormat::lines), "accepted");
-  EXPECT_THROW(Dataset({"/nowhere/text.txt", DataFormat::stream, 4, 0.0}, *make_byte_tokenizer()), std::runtime_error);
+  EXPECT_THROW(Dataset({"/nowhere/text.txt", DataFormat::stream, 4, 0.0}, *make_byte_tokenizer()), DataError);
 }
 
 }  // namespace
