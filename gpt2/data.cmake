@@ -2,6 +2,7 @@
 add_module(gpt2_data
   SOURCES
     data/byte_tokenizer.cpp
+    data/bpe_merges.cpp
     data/bpe_tokenizer.cpp
     data/token_file.cpp
     data/dataset.cpp

@@ -1,6 +1,7 @@
 # Data and files, without LibTorch.
 add_module_tests(gpt2_data
   SOURCES
+    data/bpe_merges_test.cpp
     data/tokenizer_test.cpp
     data/token_file_test.cpp
     data/dataset_test.cpp
