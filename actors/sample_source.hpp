@@ -30,7 +30,7 @@ struct MicroBatches {
 ///
 /// Thread-safety: immutable after construction.
 /// Ownership:     owns the data set.
-/// Errors:        the constructor throws std::runtime_error with path and reason (missing, empty, too short, ...).
+/// Errors:        the constructor throws gpt2::DataError with path and reason (missing, empty, too short, ...).
 /// Restart:       rebuilt; gives the same batches.
 ///
 /// SS-1  The samples of a step do not depend on stages, replicas or micro-batch size.

@@ -1,5 +1,7 @@
 #include "actors/actor_types.hpp"
+#include "actors/device_check.hpp"
 #include "actors/fault_plan.hpp"
+#include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
 #include "console/job_runner.hpp"
 #include "gpt2/store/storage.hpp"
@@ -52,6 +54,10 @@ JobOptions job_options(const ParsedCommand& command) {
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
   actors::check_job(options.job, options.faults);
+  // A head over several machines computes nothing itself.
+  if (options.agent == JobOptions::Agent::embedded) actors::check_machine_memory(options.job, actors::machine_memory());
+  // Whoever reads the run folder later, eval or --resume, may stand in another folder.
+  options.job.data.path = std::filesystem::absolute(options.job.data.path).lexically_normal();
   const std::string wanted = command.get("run-dir");
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
   const RunLock leading(options.folder);

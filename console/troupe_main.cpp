@@ -1,6 +1,7 @@
 #include "actors/job_config.hpp"
 #include "console/command_table.hpp"
 #include "console/commands.hpp"
+#include "gpt2/data/data_error.hpp"
 
 #include <array>
 #include <exception>
@@ -71,6 +72,8 @@ int main(int count, char** arguments) {
   } catch (const troupe::console::CommandError& error) {
     return report(error.what(), error.code());
   } catch (const troupe::actors::ConfigError& error) {
+    return report(error.what(), ExitCode::usage);
+  } catch (const troupe::gpt2::DataError& error) {
     return report(error.what(), ExitCode::usage);
   } catch (const std::exception& error) {
     return report(error.what(), ExitCode::failed);

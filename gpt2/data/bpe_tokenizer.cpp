@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <limits>
 #include <stdexcept>
 #include <unordered_map>
 
+#include "gpt2/data/bpe_merges.hpp"
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/data/tokenizer.hpp"
 
 namespace troupe::gpt2 {
@@ -17,6 +18,7 @@ constexpr std::size_t kRanks = 50256;
 constexpr TokenId kEndOfText = 50256;
 // Pre-tokens repeat (Zipf): so many cached ones cover nearly all of a text in about 10 MB.
 constexpr std::size_t kCacheEntries = 65536;
+constexpr std::size_t kCachedLetters = 64;  // longer ones hardly come twice
 
 // GPT-2's pre-tokenization pattern (openai/gpt-2, src/encoder.py).
 constexpr const char* kPattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -79,7 +81,7 @@ public:
       std::from_chars(rank.data(), rank.data() + rank.size(), id);
       tokens_.push_back(decode_base64(word));
       if (id + 1 != tokens_.size()) throw std::runtime_error(path.string() + ": rank " + rank + " is out of order");
-      ranks_.emplace(tokens_.back(), id);
+      merges_.add(tokens_.back(), id);
     }
     if (tokens_.size() != kRanks) {
       throw std::runtime_error(path.string() + " holds " + std::to_string(tokens_.size()) + " ranks, GPT-2 has " +
@@ -100,7 +102,7 @@ public:
       const std::size_t begin = found > 0 ? span[0] : text.size();
       const std::size_t end = found > 0 ? span[1] : text.size();
       // Bytes that are no UTF-8 match nothing: each stands for itself.
-      for (; at < begin; ++at) tokens.push_back(ranks_.at(std::string(1, text[at])));
+      for (; at < begin; ++at) tokens.push_back(merges_.rank_of(text.substr(at, 1)));
       if (end > begin) append_pre_token(text.substr(begin, end - begin), tokens);
       at = std::max(end, at);
     }
@@ -110,7 +112,7 @@ public:
   std::string decode(std::span<const TokenId> tokens) const override {
     std::string text;
     for (const TokenId token : tokens) {
-      if (token >= tokens_.size()) throw std::runtime_error("token " + std::to_string(token) + " is not GPT-2's");
+      if (token >= tokens_.size()) throw DataError("token " + std::to_string(token) + " is not GPT-2's");
       text += tokens_[token];
     }
     return text;
@@ -121,47 +123,24 @@ public:
 
 private:
   void append_pre_token(std::string_view word, std::vector<TokenId>& tokens) const {
-    const std::string key(word);
-    auto found = cache_.find(key);
+    if (word.size() > kCachedLetters) {
+      merges_.merge(word, tokens);
+      return;
+    }
+    auto found = cache_.find(word);
     if (found == cache_.end()) {
       if (cache_.size() >= kCacheEntries) cache_.clear();
-      found = cache_.emplace(key, merge(word)).first;
+      std::vector<TokenId> merged;
+      merges_.merge(word, merged);
+      found = cache_.emplace(std::string(word), std::move(merged)).first;
     }
     tokens.insert(tokens.end(), found->second.begin(), found->second.end());
   }
 
-  TokenId rank_of(std::string_view bytes) const {
-    const auto found = ranks_.find(std::string(bytes));
-    return found == ranks_.end() ? std::numeric_limits<TokenId>::max() : found->second;
-  }
-
-  /// Repeatedly joins the adjacent pair of lowest rank.
-  std::vector<TokenId> merge(std::string_view word) const {
-    std::vector<std::size_t> cuts;  // part i is [cuts[i], cuts[i + 1])
-    for (std::size_t i = 0; i <= word.size(); ++i) cuts.push_back(i);
-    while (cuts.size() > 2) {
-      TokenId best = std::numeric_limits<TokenId>::max();
-      std::size_t where = 0;
-      for (std::size_t i = 0; i + 2 < cuts.size(); ++i) {
-        const TokenId rank = rank_of(word.substr(cuts[i], cuts[i + 2] - cuts[i]));
-        if (rank < best) {
-          best = rank;
-          where = i;
-        }
-      }
-      if (best == std::numeric_limits<TokenId>::max()) break;
-      cuts.erase(cuts.begin() + static_cast<std::ptrdiff_t>(where) + 1);
-    }
-    std::vector<TokenId> tokens;
-    for (std::size_t i = 0; i + 1 < cuts.size(); ++i)
-      tokens.push_back(rank_of(word.substr(cuts[i], cuts[i + 1] - cuts[i])));
-    return tokens;
-  }
-
   std::unique_ptr<pcre2_code, PcreFree> pattern_;
   std::vector<std::string> tokens_;
-  std::unordered_map<std::string, TokenId> ranks_;
-  mutable std::unordered_map<std::string, std::vector<TokenId>> cache_;
+  BpeMerges merges_;
+  mutable std::unordered_map<std::string, std::vector<TokenId>, ByteHash, std::equal_to<>> cache_;
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "gpt2/data/tokenizer.hpp"
 
 #include <cstdlib>
-#include <stdexcept>
+
+#include "gpt2/data/data_error.hpp"
 
 namespace troupe::gpt2 {
 namespace {
@@ -17,7 +18,7 @@ public:
   std::string decode(std::span<const TokenId> tokens) const override {
     std::string text;
     for (const TokenId token : tokens) {
-      if (token > 255) throw std::runtime_error("token " + std::to_string(token) + " is not a byte");
+      if (token > 255) throw DataError("token " + std::to_string(token) + " is not a byte");
       text.push_back(static_cast<char>(token));
     }
     return text;
@@ -35,7 +36,7 @@ std::unique_ptr<Tokenizer> make_byte_tokenizer() {
 
 std::unique_ptr<Tokenizer> make_tokenizer(std::string_view name) {
   if (name == "bytes") return make_byte_tokenizer();
-  if (name != "gpt2") throw std::runtime_error("unknown tokenizer \"" + std::string(name) + "\": use bytes or gpt2");
+  if (name != "gpt2") throw DataError("unknown tokenizer \"" + std::string(name) + "\": use bytes or gpt2");
   const char* ranks = std::getenv("TROUPE_GPT2_RANKS");
   return make_bpe_tokenizer(ranks != nullptr ? ranks : "data/gpt2.tiktoken");
 }

@@ -1,5 +1,6 @@
 #include "gpt2/data/dataset.hpp"
 
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/data/token_file.hpp"
 
 #include <algorithm>
@@ -17,12 +18,36 @@ std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file || std::filesystem::is_directory(path)) {
     const std::string reason = std::filesystem::is_directory(path) ? "is a folder" : std::strerror(errno);
-    throw std::runtime_error("cannot read data file " + path.string() + ": " + reason +
-                             "; ./setup makes the default data set, data.path names another");
+    throw DataError("cannot read data file " + path.string() + ": " + reason +
+                    "; ./setup makes the default data set, data.path names another");
   }
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (text.empty()) throw std::runtime_error("data file " + path.string() + " is empty");
+  if (text.empty()) throw DataError("data file " + path.string() + " is empty");
   return text;
+}
+
+/// Refuses a token file that is sound but of something else. What it says of itself is compared with the tokenizer and
+/// with the tokens: a program may have written it that is not ours.
+void check_fit(const TokenFile& file, const DatasetSpec& spec, const Tokenizer& tokenizer) {
+  const std::string name = "token file " + spec.path.string();
+  if (file.head.tokenizer != tokenizer.name()) {
+    throw DataError(name + " was made with tokenizer " + file.head.tokenizer + ", data.tokenizer is " +
+                    std::string(tokenizer.name()));
+  }
+  if (file.head.vocabulary != tokenizer.vocabulary()) {
+    throw DataError(name + " is of a vocabulary of " + std::to_string(file.head.vocabulary) + ", that of tokenizer " +
+                    file.head.tokenizer + " is " + std::to_string(tokenizer.vocabulary()));
+  }
+  if ((file.head.lines > 0) != (spec.format == DataFormat::lines)) {
+    throw DataError(name + " was made for format " + (file.head.lines > 0 ? "lines" : "stream") +
+                    ", data.format is the other one");
+  }
+  if (spec.format == DataFormat::stream) return;
+  const auto ends = std::count(file.tokens.begin(), file.tokens.end(), tokenizer.end_of_text());
+  if (ends != file.head.lines || file.tokens.back() != tokenizer.end_of_text()) {
+    throw DataError(name + " promises " + std::to_string(file.head.lines) + " lines, its tokens end " +
+                    std::to_string(ends));
+  }
 }
 
 /// The tokens of a token file that fits the job, or of a text.
@@ -34,14 +59,7 @@ std::vector<std::uint16_t> load_tokens(const DatasetSpec& spec, const Tokenizer&
     return {tokens.begin(), tokens.end()};
   }
   TokenFile file = read_token_file(spec.path);
-  if (file.head.tokenizer != tokenizer.name()) {
-    throw std::runtime_error("token file " + spec.path.string() + " was made with tokenizer " + file.head.tokenizer +
-                             ", data.tokenizer is " + std::string(tokenizer.name()));
-  }
-  if ((file.head.lines > 0) != (spec.format == DataFormat::lines)) {
-    throw std::runtime_error("token file " + spec.path.string() + " was made for format " +
-                             (file.head.lines > 0 ? "lines" : "stream") + ", data.format is the other one");
-  }
+  check_fit(file, spec, tokenizer);
   return std::move(file.tokens);
 }
 
@@ -71,14 +89,14 @@ Dataset::Dataset(const DatasetSpec& spec, const Tokenizer& tokenizer) : format_(
     take_lines(tokens, static_cast<std::uint16_t>(tokenizer.end_of_text()));
   }
   if (all_ == 0) {
-    throw std::runtime_error("data file " + spec.path.string() + " holds " + std::to_string(tokens_.size()) +
-                             " tokens, but one sample takes model.context + 1 = " + std::to_string(context_ + 1) +
-                             ": use a longer text or a shorter context");
+    throw DataError("data file " + spec.path.string() + " holds " + std::to_string(tokens_.size()) +
+                    " tokens, but one sample takes model.context + 1 = " + std::to_string(context_ + 1) +
+                    ": use a longer text or a shorter context");
   }
   const auto held_out = static_cast<std::uint64_t>(std::ceil(static_cast<double>(all_) * spec.validation_fraction));
   if (held_out >= all_) {
-    throw std::runtime_error("data.validation_fraction = " + std::to_string(spec.validation_fraction) + " of " +
-                             std::to_string(all_) + " samples leaves none to train on");
+    throw DataError("data.validation_fraction = " + std::to_string(spec.validation_fraction) + " of " +
+                    std::to_string(all_) + " samples leaves none to train on");
   }
   training_ = all_ - held_out;
 }

@@ -52,7 +52,7 @@ enum class Split { training, validation };
 /// DS-1  Training and validation samples do not overlap, and together are all.
 /// DS-2  A sample is the same whenever and in whichever batch it is asked for.
 /// The file may be a text, or the token file made of it (token_file.hpp) by the same tokenizer and for the same format.
-/// Errors: std::runtime_error for a missing, unreadable or empty file, for a token file of another tokenizer or format,
+/// Errors: DataError for a missing, unreadable or empty file, for a token file of another tokenizer or format,
 ///         and for data shorter than one sample, with numbers.
 class Dataset {
 public:

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <stdexcept>
 
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/data/data_order.hpp"
 
 namespace troupe::gpt2 {
@@ -16,6 +16,7 @@ Items shuffled(const Items& items, std::uint64_t seed) {
   if (items.empty()) return {};
   const DataOrder order(items.size(), seed);
   Items result;
+  result.reserve(items.size());
   for (std::uint64_t i = 0; i < items.size(); ++i) result.push_back(items[order.sample_at(i)]);
   return result;
 }
@@ -85,22 +86,22 @@ std::vector<Items> deal(const PartitionRequest& request, std::uint64_t count) {
 }
 
 void check(const PartitionRequest& request, std::uint64_t count) {
-  if (request.parts == 0) throw std::runtime_error("--parts 0: at least one part is needed");
+  if (request.parts == 0) throw DataError("--parts 0: at least one part is needed");
   if (request.parts > count) {
-    throw std::runtime_error("--parts " + std::to_string(request.parts) + " but only " + std::to_string(count) +
-                             " items: parts would be empty");
+    throw DataError("--parts " + std::to_string(request.parts) + " but only " + std::to_string(count) +
+                    " items: parts would be empty");
   }
   if (request.mode == PartitionMode::balanced && request.labels.empty()) {
-    throw std::runtime_error("--mode balanced needs --labels FILE: one label a line");
+    throw DataError("--mode balanced needs --labels FILE: one label a line");
   }
   if (request.mode == PartitionMode::balanced && !request.groups.empty()) {
-    throw std::runtime_error("--mode balanced cannot keep groups together: use sequential or shuffled");
+    throw DataError("--mode balanced cannot keep groups together: use sequential or shuffled");
   }
   if (!request.groups.empty() && request.groups.size() != count) {
-    throw std::runtime_error(std::to_string(request.groups.size()) + " groups for " + std::to_string(count) +
-                             " items: every item needs one");
+    throw DataError(std::to_string(request.groups.size()) + " groups for " + std::to_string(count) +
+                    " items: every item needs one");
   }
-  if (!(request.bound >= 0.0 && request.bound <= 1.0)) throw std::runtime_error("--bound is a fraction from 0 to 1");
+  if (!(request.bound >= 0.0 && request.bound <= 1.0)) throw DataError("--bound is a fraction from 0 to 1");
 }
 
 void measure(const PartitionRequest& request, std::uint64_t count, PartitionResult& result) {
@@ -147,7 +148,7 @@ PartitionMode parse_partition_mode(std::string_view word) {
        {PartitionMode::sequential, PartitionMode::strided, PartitionMode::shuffled, PartitionMode::balanced}) {
     if (to_string(mode) == word) return mode;
   }
-  throw std::runtime_error("unknown mode \"" + std::string(word) + "\": use sequential, strided, shuffled or balanced");
+  throw DataError("unknown mode \"" + std::string(word) + "\": use sequential, strided, shuffled or balanced");
 }
 
 PartitionResult partition(const PartitionRequest& request) {
@@ -158,8 +159,8 @@ PartitionResult partition(const PartitionRequest& request) {
   for (Items& part : result.parts) std::sort(part.begin(), part.end());
   measure(request, count, result);
   if (!request.groups.empty() && result.largest_size_deviation > request.bound) {
-    throw std::runtime_error("groups cannot be kept together within --bound " + std::to_string(request.bound) +
-                             ": the largest deviation would be " + std::to_string(result.largest_size_deviation));
+    throw DataError("groups cannot be kept together within --bound " + std::to_string(request.bound) +
+                    ": the largest deviation would be " + std::to_string(result.largest_size_deviation));
   }
   return result;
 }

@@ -11,7 +11,7 @@ namespace troupe::gpt2 {
 /// balanced (shuffled within each label, then dealt round robin, so that every part has each label's share).
 enum class PartitionMode { sequential, strided, shuffled, balanced };
 
-/// Throws std::runtime_error that lists the modes for any other word.
+/// Throws DataError that lists the modes for any other word.
 PartitionMode parse_partition_mode(std::string_view word);
 std::string_view to_string(PartitionMode mode);
 
@@ -42,7 +42,7 @@ struct PartitionResult {
 /// PT-2  Sizes differ by at most one; with groups every size is within `bound` of the mean.
 /// PT-3  balanced: each label's count differs by at most one between parts.
 /// PT-4  A pure function of the request.
-/// Throws std::runtime_error with the numbers when it cannot be done: no parts, more parts than items, groups too large
+/// Throws DataError with the numbers when it cannot be done: no parts, more parts than items, groups too large
 /// for the bound or not one an item, labels needed.
 PartitionResult partition(const PartitionRequest& request);
 

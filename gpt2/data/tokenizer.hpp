@@ -19,7 +19,7 @@ class Tokenizer {
 public:
   virtual ~Tokenizer() = default;
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
-  /// Throws std::runtime_error for an id outside the vocabulary.
+  /// Throws DataError for an id outside the vocabulary.
   virtual std::string decode(std::span<const TokenId> tokens) const = 0;
   virtual std::int64_t vocabulary() const = 0;
   virtual std::string_view name() const = 0;

@@ -1,5 +1,7 @@
 #include "gpt2/data/partition.hpp"
 
+#include "gpt2/data/data_error.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +40,7 @@ PartitionRequest request_of(std::uint64_t count, std::uint32_t parts, PartitionM
 std::string refusal(const PartitionRequest& request) {
   try {
     (void)partition(request);
-  } catch (const std::runtime_error& error) {
+  } catch (const DataError& error) {
     return error.what();
   }
   return "accepted";
@@ -128,7 +130,7 @@ TEST(Partition, RefusesWhatCannotBeDone) {
   PartitionRequest lumpy = request_of(10, 2, PartitionMode::shuffled);
   lumpy.groups.assign(10, "everybody");
   EXPECT_NE(refusal(lumpy), "accepted");
-  EXPECT_THROW((void)parse_partition_mode("random"), std::runtime_error);
+  EXPECT_THROW((void)parse_partition_mode("random"), DataError);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "gpt2/data/tokenizer.hpp"
 
+#include "gpt2/data/data_error.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -54,7 +56,7 @@ TEST(Tokenizer, TK1_BytesThereAndBack) {
   EXPECT_EQ(tokenizer->vocabulary(), 256);
   EXPECT_EQ(tokenizer->encode("Az\n"), (std::vector<TokenId>{65, 122, 10}));
   EXPECT_EQ(tokenizer->end_of_text(), 10U);
-  EXPECT_THROW((void)tokenizer->decode(std::vector<TokenId>{256}), std::runtime_error);
+  EXPECT_THROW((void)tokenizer->decode(std::vector<TokenId>{256}), DataError);
   expect_round_trip(*tokenizer);
 }
 
@@ -63,7 +65,7 @@ TEST(Tokenizer, TK1_BytePairsThereAndBack) {
   if (!tokenizer) GTEST_SKIP() << "data/gpt2.tiktoken is not there: ./setup brings it";
   EXPECT_EQ(tokenizer->vocabulary(), 50257);
   expect_round_trip(*tokenizer);
-  EXPECT_THROW((void)tokenizer->decode(std::vector<TokenId>{50257}), std::runtime_error);
+  EXPECT_THROW((void)tokenizer->decode(std::vector<TokenId>{50257}), DataError);
 }
 
 TEST(Tokenizer, GivesTheTokensOfGpt2) {
@@ -76,7 +78,7 @@ TEST(Tokenizer, GivesTheTokensOfGpt2) {
 }
 
 TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
-  EXPECT_THROW((void)make_tokenizer("words"), std::runtime_error);
+  EXPECT_THROW((void)make_tokenizer("words"), DataError);
   EXPECT_THROW((void)make_bpe_tokenizer("/nowhere/gpt2.tiktoken"), std::runtime_error);
 }
 
