@@ -98,6 +98,8 @@ void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Contex
   progress_.actors[message.actor.name] = false;
   tell(message.actor.describe() + " is down: " + message.cause.text);
   context.note(runtime::Phase::idle, step_, 0);
+  // The steps since the newest checkpoint are lost, and no border comes before that one is loaded again.
+  if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
 }
 
 void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {

@@ -93,5 +93,16 @@ TEST(TrainerRecovery, AStageThatFailsToLoadIsStartedAgainLikeAnyOther) {
   EXPECT_EQ(killed(training), (Kills{"stage/r0.s0#1", "stage/r1.s0#1"}));
 }
 
+TEST(TrainerRecovery, AStopThatWaitsForABorderEndsWhenAnActorIsLost) {
+  Training training(two_replicas());
+  training.all_up();
+  training.tell(StopTraining{"Ctrl-C"});
+  EXPECT_EQ(training.ends.size(), 0U);
+  training.lose("stage/r0.s0");  // perhaps there is no node to start it on
+  ASSERT_EQ(training.ends.size(), 1U);
+  EXPECT_EQ(training.ends[0].kind, TrainingEnd::Kind::stopped);
+  EXPECT_EQ(training.ends[0].text, "Ctrl-C");
+}
+
 }  // namespace
 }  // namespace troupe::actors
