@@ -1,6 +1,7 @@
 #include "actors/checkpoint_keeper.hpp"
 
 #include "gpt2/store/checkpoint.hpp"
+#include "gpt2/store/json_depth.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -26,6 +27,7 @@ bool is_list(const nlohmann::ordered_json& json) {
 /// is neither: an owner that reports no file wrote no shard.
 std::vector<std::string> reports_of(const runtime::Payload& payload) {
   const std::string text(reinterpret_cast<const char*>(payload.data()), payload.size());
+  if (gpt2::find_too_deep(text) != std::string::npos) return {};
   const auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!is_list(json)) return {};
   if (!json.front().is_array()) return {text};

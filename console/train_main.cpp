@@ -55,9 +55,12 @@ int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
   actors::check_job(options.job, options.faults);
   // A head over several machines computes nothing itself.
-  if (options.agent == JobOptions::Agent::embedded) actors::check_machine_memory(options.job, actors::machine_memory());
-  // Whoever reads the run folder later, eval or --resume, may stand in another folder.
-  options.job.data.path = std::filesystem::absolute(options.job.data.path).lexically_normal();
+  if (options.agent == JobOptions::Agent::embedded) {
+    actors::check_machine_memory(options.job, actors::machine_memory());
+    // Whoever reads the run folder later, eval or --resume, may stand in another folder. (A head over several machines
+    // leaves the path as it is: each node counts it from its own working directory.)
+    options.job.data.path = std::filesystem::absolute(options.job.data.path).lexically_normal();
+  }
   const std::string wanted = command.get("run-dir");
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
   const RunLock leading(options.folder);

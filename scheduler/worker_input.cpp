@@ -1,6 +1,6 @@
 #include "scheduler/worker_input.hpp"
 
-#include "scheduler/json_depth.hpp"
+#include "scheduler/shallow_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -46,8 +46,7 @@ std::string render_worker_input(const WorkerInput& input) {
 }
 
 WorkerInput parse_worker_input(std::string_view text) {
-  const bool is_flat = find_too_deep(text) == std::string_view::npos;
-  const json object = is_flat ? json::parse(text, nullptr, /*allow_exceptions=*/false) : json();
+  const json object = parse_shallow_json(text);
   const json empty = json::object();
   const json& from = object.is_object() ? object : empty;
   constexpr auto kText = json::value_t::string;

@@ -2,7 +2,7 @@
 
 #include "console/view/json_lines.hpp"
 #include "console/view/table.hpp"
-#include "scheduler/json_depth.hpp"
+#include "scheduler/shallow_json.hpp"
 
 namespace troupe::console {
 namespace {
@@ -203,8 +203,7 @@ nlohmann::ordered_json actor_json(const ActorView& actor) {
 }
 
 std::string render_event(const std::string& line) {
-  if (scheduler::find_too_deep(line) != std::string::npos) return line;
-  const auto event = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const auto event = scheduler::parse_shallow_json<nlohmann::ordered_json>(line);
   if (!event.is_object()) return line;
   const nlohmann::json lookup = event;
   std::string text = print_seconds(number_of(lookup, "seconds")) + "  " + padded(text_of(lookup, "event", "?"), 16);
