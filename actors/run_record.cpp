@@ -1,5 +1,7 @@
 #include "actors/run_record.hpp"
 
+#include "gpt2/store/json_depth.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
@@ -37,7 +39,7 @@ void StepLog::load() {
   std::string text;
   std::uint64_t end = 0;
   while (std::getline(in, text)) {
-    if (in.eof()) break;  // no newline: torn
+    if (in.eof() || gpt2::find_too_deep(text) != std::string::npos) break;  // no newline: torn
     const auto line = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!line.is_object() || !line.contains("step") || line["step"] != steps() + 1) break;
     end += text.size() + 1;

@@ -10,6 +10,7 @@ add_module(gpt2_data
     data/partition.cpp
     data/partition_report.cpp
     store/storage.cpp
+    store/json_depth.cpp
     store/safetensors.cpp
     store/checkpoint_manifest.cpp
     store/checkpoint.cpp

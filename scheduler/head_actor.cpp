@@ -1,6 +1,7 @@
 #include "scheduler/head_actor.hpp"
 
 #include "runtime/node.hpp"
+#include "scheduler/json_depth.hpp"
 
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
@@ -277,6 +278,7 @@ void HeadActor::end_job(const EndJob& message, runtime::Context& context) {
 }
 
 void HeadActor::record_event(const RecordEvent& message, runtime::Context&) {
+  if (find_too_deep(message.fields) != std::string::npos) return;
   const ordered_json fields = ordered_json::parse(message.fields, nullptr, /*allow_exceptions=*/false);
   if (fields.is_object()) events_.record(message.event, fields);
 }

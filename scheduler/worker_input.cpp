@@ -1,5 +1,7 @@
 #include "scheduler/worker_input.hpp"
 
+#include "scheduler/json_depth.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -44,7 +46,8 @@ std::string render_worker_input(const WorkerInput& input) {
 }
 
 WorkerInput parse_worker_input(std::string_view text) {
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool is_flat = find_too_deep(text) == std::string_view::npos;
+  const json object = is_flat ? json::parse(text, nullptr, /*allow_exceptions=*/false) : json();
   const json empty = json::object();
   const json& from = object.is_object() ? object : empty;
   constexpr auto kText = json::value_t::string;

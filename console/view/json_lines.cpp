@@ -1,5 +1,7 @@
 #include "console/view/json_lines.hpp"
 
+#include "scheduler/json_depth.hpp"
+
 #include <fstream>
 
 namespace troupe::console {
@@ -9,6 +11,7 @@ std::vector<nlohmann::json> read_json_lines(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::string text;
   while (std::getline(in, text)) {
+    if (scheduler::find_too_deep(text) != std::string::npos) continue;
     nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (line.is_object()) lines.push_back(std::move(line));
   }

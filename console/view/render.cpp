@@ -2,6 +2,7 @@
 
 #include "console/view/json_lines.hpp"
 #include "console/view/table.hpp"
+#include "scheduler/json_depth.hpp"
 
 namespace troupe::console {
 namespace {
@@ -202,6 +203,7 @@ nlohmann::ordered_json actor_json(const ActorView& actor) {
 }
 
 std::string render_event(const std::string& line) {
+  if (scheduler::find_too_deep(line) != std::string::npos) return line;
   const auto event = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object()) return line;
   const nlohmann::json lookup = event;

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "gpt2/store/checkpoint_manifest.hpp"
+#include "gpt2/store/json_depth.hpp"
 
 namespace troupe::gpt2 {
 namespace {
@@ -111,6 +112,7 @@ std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& 
                                std::span<const std::string> reports) {
   ordered_json files = ordered_json::array();
   for (const std::string& report : reports) {
+    if (find_too_deep(report) != std::string::npos) return "a report of written files has too many levels of brackets";
     for (const ordered_json& record : ordered_json::parse(report, nullptr, /*allow_exceptions=*/false)) {
       files.push_back(record);
     }

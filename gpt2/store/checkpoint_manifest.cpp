@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gpt2/store/json_depth.hpp"
+
 namespace troupe::gpt2 {
 namespace {
 
@@ -10,6 +12,8 @@ using nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
 constexpr std::size_t kChunk = 64 * 1024;
+// 24 bytes a chunk: enough for checkpoints of 170 GB.
+constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
 
 std::string self_hash(const ordered_json& manifest) {
   ordered_json rest = manifest;
@@ -30,6 +34,18 @@ bool has_number(const ordered_json& object, const char* key) {
 bool has_text(const ordered_json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string();
+}
+
+/// Empty when the text may be parsed and passed around.
+std::string check_bounds(std::string_view text) {
+  if (text.size() > kMostBytes) {
+    return std::string(kManifestName) + ": " + std::to_string(text.size()) + " bytes, at most " +
+           std::to_string(kMostBytes) + " are read";
+  }
+  const std::size_t deep = find_too_deep(text);
+  if (deep == std::string_view::npos) return "";
+  return std::string(kManifestName) + ": at offset " + std::to_string(deep) + ": more than " +
+         std::to_string(kMostJsonLevels) + " levels of brackets";
 }
 
 /// A name that stays in the folder, a size, hashes.
@@ -106,9 +122,10 @@ ReadManifest read_manifest(const fs::path& folder) {
     return result;
   }
   const MappedFile file(path);
-  const auto* text = reinterpret_cast<const char*>(file.bytes().data());
-  const ordered_json manifest =
-      ordered_json::parse(text, text + file.bytes().size(), nullptr, /*allow_exceptions=*/false);
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  result.problem = check_bounds(text);
+  if (!result.problem.empty()) return result;
+  const ordered_json manifest = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   const bool sound = manifest.is_object() && manifest.contains("self") && manifest["self"] == self_hash(manifest);
   if (!sound) {
     result.problem = std::string(kManifestName) + ": at offset 0: damaged, it does not fit its own hash";

@@ -5,6 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "gpt2/store/json_depth.hpp"
+
 namespace troupe::gpt2 {
 namespace {
 
@@ -51,8 +53,13 @@ void SafetensorsFile::refuse(const std::string& why) const {
 }
 
 void SafetensorsFile::parse(std::span<const std::byte> header) {
-  const auto* text = reinterpret_cast<const char*>(header.data());
-  const ordered_json json = ordered_json::parse(text, text + header.size(), nullptr, /*allow_exceptions=*/false);
+  const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
+  const std::size_t deep = find_too_deep(text);
+  if (deep != std::string_view::npos) {
+    refuse("at offset " + std::to_string(kLengthBytes + deep) + ": more than " + std::to_string(kMostJsonLevels) +
+           " levels of brackets");
+  }
+  const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) refuse("the header at offset 8 is not a JSON object");
   std::vector<std::pair<std::size_t, std::size_t>> runs;
   for (const auto& [name, value] : json.items()) {

@@ -25,8 +25,8 @@ struct NamedTensor {
 
 /// A safetensors file, mapped; everything is checked before use.
 ///
-/// SF-1  A header beyond 100 MB, a tensor outside the file, overlaps, holes, and sizes that do not fit dtype and shape
-///       are refused with the file's name and the reason.
+/// SF-1  A header beyond 100 MB or 8 levels of brackets, a tensor outside the file, overlaps, holes, and sizes that do
+///       not fit dtype and shape are refused with the file's name and the reason.
 class SafetensorsFile {
 public:
   struct Entry {

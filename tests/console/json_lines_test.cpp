@@ -15,6 +15,13 @@ TEST(JsonLines, JL1_TornAndForeignLinesAreLeftOut) {
   EXPECT_TRUE(read_json_lines(folder.path() / "absent.jsonl").empty());
 }
 
+TEST(JsonLines, JL1_ALineOfBracketsIsLeftOut) {
+  const ScratchFolder folder("json_lines_deep");
+  const std::string deep = "{\"step\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  folder.write("a.jsonl", deep + "\n{\"step\":2}\n");
+  ASSERT_EQ(read_json_lines(folder.path() / "a.jsonl").size(), 1U);
+}
+
 TEST(JsonLines, MembersOfAnotherTypeCountAsAbsent) {
   const nlohmann::json object = {{"text", "a"}, {"real", 1.5}, {"null", nullptr}};
   EXPECT_EQ(text_of(object, "text"), "a");

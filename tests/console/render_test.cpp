@@ -65,6 +65,8 @@ TEST(Render, EventsAreReadable) {
             "    12.346s  actor_down        stage/r0.s1#2   node=local  cause=killed by signal 9");
   EXPECT_EQ(render_event(R"({"seconds":1,"event":"checkpoint","step":20})"), "     1.000s  checkpoint        step=20");
   EXPECT_EQ(render_event("not json"), "not json");
+  const std::string deep = "{\"event\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  EXPECT_EQ(render_event(deep), deep);
 }
 
 }  // namespace

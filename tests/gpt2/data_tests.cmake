@@ -7,6 +7,7 @@ add_module_tests(gpt2_data
     data/dataset_test.cpp
     data/data_order_test.cpp
     data/partition_test.cpp
+    store/json_depth_test.cpp
     store/safetensors_test.cpp
     store/checkpoint_test.cpp
   DEPENDS troupe_gpt2_data)

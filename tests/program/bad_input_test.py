@@ -47,6 +47,15 @@ class BadInput(ProgramTest):
                 self.assertIn(says, done.stderr)
                 self.assertEqual(done.stdout, "")
 
+    def test_a_manifest_of_brackets(self):
+        run = self.train("train.steps=2", "train.warmup_steps=0")
+        manifest = run.folder / "checkpoints" / "step-2" / "MANIFEST.json"
+        manifest.write_text('{"self":"x","a":' + "[" * 200_000 + "]" * 200_000 + "}")
+        for command in ("eval", "generate", "digest"):
+            done = self.troupe(command, run.folder)
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("MANIFEST.json: at offset 23: more than 8 levels of brackets", done.stderr)
+
     def test_unknown_key(self):
         self.refused("model.widht=32", says=["unknown key model.widht", "did you mean model.width"])
 

@@ -62,6 +62,7 @@ TEST(WorkerInput, WhatIsNoJsonObjectIsRefusedInWords) {
   for (const std::string text : {"", "null", "[1]", "{", "train", "\"actor\"", "{\"actor\":"}) {
     EXPECT_NE(refusal(text).find("started by a node agent, not by hand"), std::string::npos) << text;
   }
+  EXPECT_NE(refusal(R"({"actor":)" + std::string(200'000, '[') + std::string(200'000, ']') + "}"), "accepted");
 }
 
 TEST(WorkerInput, ListensAtASocketOfItsOwnOrAnyPort) {

@@ -122,6 +122,28 @@ TEST(Checkpoint, CP3_ADamagedOneIsPassedOverWithTheReason) {
   EXPECT_NE(newest.rejections[1].find("never finished"), std::string::npos) << newest.rejections[1];
 }
 
+TEST(Checkpoint, CP3_AManifestOfBracketsIsPassedOverWithItsOffset) {
+  const test::TemporaryFolder folder;
+  ASSERT_EQ(save(folder.path(), 5), "");
+  ASSERT_EQ(save(folder.path(), 6), "");
+  std::ofstream(folder.path() / "step-6" / "MANIFEST.json", std::ios::trunc)
+      << R"({"self":"x","a":)" << std::string(200'000, '[') << std::string(200'000, ']') << "}";
+  const NewestCheckpoint newest = find_newest_checkpoint(folder.path());
+  EXPECT_EQ(newest.head.step, 5U);
+  ASSERT_EQ(newest.rejections.size(), 1U);
+  EXPECT_NE(newest.rejections[0].find("MANIFEST.json: at offset 23: more than 8 levels"), std::string::npos)
+      << newest.rejections[0];
+  fs::resize_file(folder.path() / "step-6" / "MANIFEST.json", 80'000'000);
+  EXPECT_NE(verify_checkpoint(folder.path() / "step-6").find("80000000 bytes"), std::string::npos);
+}
+
+TEST(Checkpoint, AReportOfBracketsIsNotPublished) {
+  const test::TemporaryFolder folder;
+  const fs::path temporary = begin_checkpoint(folder.path(), head_of(3));
+  const std::vector<std::string> reports{std::string(200'000, '[') + std::string(200'000, ']')};
+  EXPECT_NE(publish_checkpoint(temporary, head_of(3), reports), "");
+}
+
 TEST(Checkpoint, CP4_TheNewestStayAndNothingIsDeletedWhileTheNewestIsDamaged) {
   const test::TemporaryFolder folder;
   for (std::uint32_t step = 1; step <= 6; ++step) ASSERT_EQ(save(folder.path(), step), "");

@@ -68,6 +68,11 @@ TEST(Safetensors, SF1_RefusesWhatDoesNotFit) {
   EXPECT_NE(refusal(file_of("{" + tensor("a", "[8]", 32, 0) + "}", data)), "accepted") << "backwards";
   EXPECT_NE(refusal(file_of("[]", data)), "accepted");
   EXPECT_NE(refusal(file_of("{", data)), "accepted");
+  const std::string deep = R"({"a":{"dtype":"F32","shape":)" + std::string(200'000, '[');
+  EXPECT_NE(refusal(file_of(deep + std::string(200'000, ']') + R"(,"data_offsets":[0,32]}})", data))
+                .find("at offset 42: more than 8 levels"),
+            std::string::npos)
+      << refusal(file_of(deep, data));
   std::string endless = file_of("{}", "");
   endless[7] = 0x7f;
   EXPECT_NE(refusal(endless).find("header of"), std::string::npos);
