@@ -26,6 +26,30 @@ std::string read_text(const std::filesystem::path& path) {
   return text;
 }
 
+/// Refuses a token file that is sound but of something else. What it says of itself is compared with the tokenizer and
+/// with the tokens: a program may have written it that is not ours.
+void check_fit(const TokenFile& file, const DatasetSpec& spec, const Tokenizer& tokenizer) {
+  const std::string name = "token file " + spec.path.string();
+  if (file.head.tokenizer != tokenizer.name()) {
+    throw DataError(name + " was made with tokenizer " + file.head.tokenizer + ", data.tokenizer is " +
+                    std::string(tokenizer.name()));
+  }
+  if (file.head.vocabulary != tokenizer.vocabulary()) {
+    throw DataError(name + " is of a vocabulary of " + std::to_string(file.head.vocabulary) + ", that of tokenizer " +
+                    file.head.tokenizer + " is " + std::to_string(tokenizer.vocabulary()));
+  }
+  if ((file.head.lines > 0) != (spec.format == DataFormat::lines)) {
+    throw DataError(name + " was made for format " + (file.head.lines > 0 ? "lines" : "stream") +
+                    ", data.format is the other one");
+  }
+  if (spec.format == DataFormat::stream) return;
+  const auto ends = std::count(file.tokens.begin(), file.tokens.end(), tokenizer.end_of_text());
+  if (ends != file.head.lines || file.tokens.back() != tokenizer.end_of_text()) {
+    throw DataError(name + " promises " + std::to_string(file.head.lines) + " lines, its tokens end " +
+                    std::to_string(ends));
+  }
+}
+
 /// The tokens of a token file that fits the job, or of a text.
 std::vector<std::uint16_t> load_tokens(const DatasetSpec& spec, const Tokenizer& tokenizer) {
   const std::string text = read_text(spec.path);
@@ -35,14 +59,7 @@ std::vector<std::uint16_t> load_tokens(const DatasetSpec& spec, const Tokenizer&
     return {tokens.begin(), tokens.end()};
   }
   TokenFile file = read_token_file(spec.path);
-  if (file.head.tokenizer != tokenizer.name()) {
-    throw std::runtime_error("token file " + spec.path.string() + " was made with tokenizer " + file.head.tokenizer +
-                             ", data.tokenizer is " + std::string(tokenizer.name()));
-  }
-  if ((file.head.lines > 0) != (spec.format == DataFormat::lines)) {
-    throw std::runtime_error("token file " + spec.path.string() + " was made for format " +
-                             (file.head.lines > 0 ? "lines" : "stream") + ", data.format is the other one");
-  }
+  check_fit(file, spec, tokenizer);
   return std::move(file.tokens);
 }
 

@@ -1,16 +1,18 @@
 #include "gpt2/data/token_file.hpp"
 
+#include "gpt2/data/data_error.hpp"
 #include "gpt2/store/storage.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 namespace troupe::gpt2 {
 namespace {
 
 constexpr std::string_view kMagic = "TROUPETK";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 had a checksum over the tokens alone
 
 /// The head as it lies in the file, little-endian.
 struct Head {
@@ -21,20 +23,23 @@ struct Head {
   std::uint32_t lines = 0;
   std::uint32_t unused = 0;
   std::array<char, 16> tokenizer{};
-  std::array<char, 16> checksum{};  // the first 16 digits of hash_hex() over the tokens
+  std::array<char, 16> checksum{};  // the first 16 digits of hash_hex() over all that is around it
 };
 static_assert(sizeof(Head) == 64);
 
-std::array<char, 16> checksum_of(std::span<const std::byte> bytes) {
+static_assert(offsetof(Head, checksum) + sizeof(Head::checksum) == sizeof(Head));
+
+std::array<char, 16> checksum_of(const Head& head, std::span<const std::byte> body) {
+  const std::array parts{std::as_bytes(std::span(&head, 1)).first(offsetof(Head, checksum)), body};
   std::array<char, 16> digits{};
-  const std::string text = hash_hex(bytes);
+  const std::string text = hash_hex(parts);
   std::copy_n(text.begin(), digits.size(), digits.begin());
   return digits;
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
-  throw StorageError("token file " + path.string() + " " + why + "; write it again with: troupe tokenize FILE --out " +
-                     path.string());
+  throw DataError("token file " + path.string() + " " + why + "; write it again with: troupe tokenize FILE --out " +
+                  path.string());
 }
 
 }  // namespace
@@ -48,7 +53,7 @@ std::string token_file_bytes(const TokenFileHead& head, std::span<const TokenId>
   raw.count = narrow.size();
   raw.lines = head.lines;
   std::copy_n(head.tokenizer.begin(), std::min(head.tokenizer.size(), raw.tokenizer.size() - 1), raw.tokenizer.begin());
-  raw.checksum = checksum_of(body);
+  raw.checksum = checksum_of(raw, body);
   std::string bytes(sizeof raw + body.size(), '\0');
   std::memcpy(bytes.data(), &raw, sizeof raw);
   if (!body.empty()) std::memcpy(bytes.data() + sizeof raw, body.data(), body.size());
@@ -65,13 +70,14 @@ TokenFile read_token_file(const std::filesystem::path& path) {
   Head raw;
   if (!is_token_file(bytes) || bytes.size() < sizeof raw) refuse(path, "has no head of 64 bytes");
   std::memcpy(&raw, bytes.data(), sizeof raw);
-  if (raw.version != kVersion) refuse(path, "is of version " + std::to_string(raw.version) + ", not 1");
+  if (raw.version != kVersion)
+    refuse(path, "is of version " + std::to_string(raw.version) + ", not " + std::to_string(kVersion));
   const std::span<const std::byte> body = bytes.subspan(sizeof raw);
   if (body.size() % 2 != 0 || body.size() / 2 != raw.count) {
     refuse(path, "promises " + std::to_string(raw.count) + " tokens and holds " + std::to_string(body.size()) +
                      " bytes of them");
   }
-  if (checksum_of(body) != raw.checksum) refuse(path, "is damaged: its checksum does not match");
+  if (checksum_of(raw, body) != raw.checksum) refuse(path, "is damaged: its checksum does not match");
   TokenFile result;
   result.head.tokenizer.assign(raw.tokenizer.data(), strnlen(raw.tokenizer.data(), raw.tokenizer.size()));
   result.head.vocabulary = raw.vocabulary;

@@ -27,9 +27,9 @@ struct TokenFile {
 /// Tokens on disk, so that a large text is encoded once: a head of 64 bytes (docs/formats.md), then 16-bit tokens.
 ///
 /// TF-1  read_token_file() gives back what token_file_bytes() wrote.
-/// TF-2  A file of another size, version or checksum, or with a token outside its vocabulary, is refused with the
-///       reason.
-/// Errors: StorageError naming the file.
+/// TF-2  A file of another size, version or checksum (head and tokens), or with a token outside its vocabulary, is
+///       refused with the reason.
+/// Errors: DataError naming the file.
 [[nodiscard]] std::string token_file_bytes(const TokenFileHead& head, std::span<const TokenId> tokens);
 /// True when the bytes begin as a token file does.
 [[nodiscard]] bool is_token_file(std::span<const std::byte> bytes);

@@ -48,14 +48,24 @@ int write_all(int descriptor, std::span<const std::byte> bytes) {
   return 0;
 }
 
-}  // namespace
-
-std::string hash_hex(std::span<const std::byte> bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+std::string hex_of(XXH128_hash_t hash) {
   std::array<char, 33> text{};
   std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
                 static_cast<unsigned long long>(hash.low64));
   return {text.data(), 32};
+}
+
+}  // namespace
+
+std::string hash_hex(std::span<const std::byte> bytes) {
+  return hex_of(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+std::string hash_hex(std::span<const std::span<const std::byte>> parts) {
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  for (const std::span<const std::byte> part : parts) XXH3_128bits_update(&state, part.data(), part.size());
+  return hex_of(XXH3_128bits_digest(&state));
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {

@@ -19,6 +19,8 @@ public:
 
 /// XXH3-128 as 32 hexadecimal digits: finds damage, not malice.
 std::string hash_hex(std::span<const std::byte> bytes);
+/// Of the parts one after the other.
+std::string hash_hex(std::span<const std::span<const std::byte>> parts);
 
 /// The whole file, mapped read-only.
 class MappedFile {

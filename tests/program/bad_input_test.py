@@ -36,6 +36,23 @@ class BadInput(ProgramTest):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(says, done.stderr)
 
+    def test_a_token_file_that_lies_of_itself(self):
+        run = self.train("train.steps=2", "train.warmup_steps=0")
+        done = self.troupe("tokenize", "text.txt", "--out", "good.tokens")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        good = (self.folder / "good.tokens").read_bytes()
+        for name, content, says in (("vocabulary", good[:12] + (50257).to_bytes(4, "little") + good[16:], "checksum does not match"),
+                                    ("tokenizer", good[:32] + b"gpt2\0" + good[37:], "checksum does not match"),
+                                    ("old", good[:8] + b"\x01" + good[9:], "is of version 1, not 2; write it again")):
+            (self.folder / name).write_bytes(content)
+            with self.subTest(name=name):
+                self.refused(f"data.path={name}", says=[f"token file {name} is", says, "troupe tokenize FILE --out"])
+                done = self.troupe("eval", run.folder, "--data", name)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(says, done.stderr)
+                self.assertNotIn("c10", done.stderr)
+        self.refused("data.path=good.tokens", "data.format=lines", says=["was made for format stream"])
+
     def test_partitions_that_cannot_be_cut(self):
         (self.folder / "labels").write_text("a\nb\na\n")
         for words, says in ((("--count", 3, "--parts", 10), "only 3 items"), (("--count", 3, "--parts", 0), "at least one part"),

@@ -104,6 +104,24 @@ TEST(Dataset, ATokenFileGivesTheSamplesOfItsText) {
   EXPECT_EQ(tokens.batch(Split::training, all).targets, plain.batch(Split::training, all).targets);
 }
 
+TEST(Dataset, ATokenFileThatLiesOfItselfIsRefused) {
+  const DatasetFiles files;
+  const std::vector<TokenId> lines{'a', 'b', '\n', 'c', '\n'};
+  const auto lines_refusal = [&](const TokenFileHead& head, const std::vector<TokenId>& tokens) {
+    return files.refusal(token_file_bytes(head, tokens), DataFormat::lines);
+  };
+  ASSERT_EQ(lines_refusal({"bytes", 256, 2}, lines), "accepted");
+  EXPECT_NE(lines_refusal({"bytes", 256, 3}, lines).find("promises 3 lines, its tokens end 2"), std::string::npos);
+  EXPECT_NE(lines_refusal({"bytes", 256, 2}, {'\n', '\n', 'a'}), "accepted") << "the last line has no end";
+  EXPECT_NE(lines_refusal({"bytes", 256, 1}, {}), "accepted");
+  EXPECT_NE(lines_refusal({"gpt2", 256, 2}, lines).find("made with tokenizer gpt2"), std::string::npos);
+  EXPECT_NE(files.refusal(token_file_bytes({"bytes", 256, 2}, lines)).find("made for format lines"), std::string::npos);
+  const std::vector<TokenId> foreign{1, 2, 3, 50000, 5, 6};
+  const std::string other = token_file_bytes({"bytes", 50257, 0}, foreign);
+  EXPECT_NE(files.refusal(other).find("is of a vocabulary of 50257, that of tokenizer bytes is 256"), std::string::npos)
+      << files.refusal(other);
+}
+
 TEST(Dataset, SaysWhyAFileDoesNotDo) {
   const DatasetFiles files;
   EXPECT_NE(files.refusal("").find("is empty"), std::string::npos);

@@ -1,6 +1,6 @@
 #include "gpt2/data/token_file.hpp"
 
-#include "gpt2/store/storage.hpp"
+#include "gpt2/data/data_error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
@@ -14,12 +14,12 @@ std::string bytes() {
   return token_file_bytes({"bytes", 256, 1}, kTokens);
 }
 
-/// The StorageError's text, or "accepted".
+/// The DataError's text, or "accepted".
 std::string refusal(const std::string& content) {
   const test::TemporaryFolder folder;
   try {
     (void)read_token_file(folder.write("text.tokens", content));
-  } catch (const StorageError& error) {
+  } catch (const DataError& error) {
     return error.what();
   }
   return "accepted";
@@ -51,9 +51,14 @@ TEST(TokenFile, TF2_SaysWhatIsWrong) {
   std::string damaged = bytes();
   damaged[66] = static_cast<char>(damaged[66] ^ 1);
   EXPECT_NE(refusal(damaged).find("checksum"), std::string::npos);
+  for (const std::size_t offset : {12U, 24U, 28U, 32U, 47U, 48U}) {
+    std::string lying = bytes();
+    lying[offset] = static_cast<char>(lying[offset] ^ 1);
+    EXPECT_NE(refusal(lying).find("checksum"), std::string::npos) << "offset " << offset << ": " << refusal(lying);
+  }
   std::string other = bytes();
-  other[8] = 2;
-  EXPECT_NE(refusal(other).find("version 2"), std::string::npos);
+  other[8] = 1;
+  EXPECT_NE(refusal(other).find("version 1, not 2; write it again with: troupe tokenize"), std::string::npos);
   EXPECT_NE(refusal(token_file_bytes({"bytes", 100, 0}, kTokens)).find("token 255 at position 2"), std::string::npos);
 }
 
