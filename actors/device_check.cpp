@@ -1,14 +1,14 @@
 #include "actors/device_check.hpp"
 
 #include "actors/job_plan.hpp"
+#include "actors/machine_memory.hpp"
 #include "gpt2/schedule.hpp"
 #include "gpt2/stage_plan.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
-#include <array>
-#include <cstdio>
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -16,12 +16,6 @@ namespace troupe::actors {
 namespace {
 
 constexpr double kGigabyte = 1e9;
-
-std::string gigabytes(double bytes) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.4g GB", bytes / kGigabyte);
-  return text.data();
-}
 
 /// "auto": every CUDA device there is, else the CPU.
 std::vector<std::string> devices_of(const LayoutConfig& layout) {
@@ -67,6 +61,15 @@ std::map<std::string, Demand> demands(const JobConfig& job, const std::vector<st
   return demands;
 }
 
+/// The parameter server is one process with the weights of all stages.
+double server_bytes(const JobConfig& job) {
+  double bytes = 0.0;
+  for (const gpt2::StageSlice& slice : gpt2::plan_stages(job.model, static_cast<int>(job.layout.stages))) {
+    bytes += static_cast<double>(gpt2::bytes_needed(job.model, slice, job.train.micro_batch, 0));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 int cuda_devices() {
@@ -109,6 +112,20 @@ void check_devices(const JobConfig& job) {
                       gigabytes(job.layout.memory_per_device_gb * kGigabyte) +
                       "; use more stages, a smaller train.micro_batch or a smaller model");
   }
+}
+
+void check_machine_memory(const JobConfig& job, std::uint64_t machine) {
+  const std::vector<std::string> placed = place_stages(job);
+  const auto on_cpu = std::count(placed.begin(), placed.end(), "cpu");
+  double bytes = 0.0;
+  for (const auto& [where, demand] : demands(job, placed)) {
+    if (!where.starts_with("cuda:")) bytes += demand.bytes;
+  }
+  if (job.layout.exchange != Exchange::allreduce && on_cpu > 0) bytes += server_bytes(job);
+  if (bytes <= static_cast<double>(machine)) return;
+  throw ConfigError("the " + std::to_string(on_cpu) + " stages on the CPU need " + gigabytes(bytes) +
+                    " together, this machine has " + gigabytes(static_cast<double>(machine)) +
+                    "; use a smaller model, a smaller train.micro_batch or fewer replicas");
 }
 
 }  // namespace troupe::actors

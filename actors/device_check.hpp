@@ -2,6 +2,7 @@
 
 #include "actors/job_config.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ void require_device(const std::string& device);
 /// Refuses a layout whose devices are not there, or too small: throws ConfigError that names device, stages, the bytes
 /// they need and layout.memory_per_device_gb.
 void check_devices(const JobConfig& job);
+
+/// Refuses a job whose stages on the CPU, all of them on a machine of so many bytes of memory, would not fit: throws
+/// ConfigError with both numbers.
+void check_machine_memory(const JobConfig& job, std::uint64_t machine);
 
 /// How many CUDA devices this build can use on this machine.
 [[nodiscard]] int cuda_devices();

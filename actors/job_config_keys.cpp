@@ -1,5 +1,7 @@
 #include "actors/job_config_keys.hpp"
 
+#include "gpt2/model_bounds.hpp"
+
 #include <utility>
 
 namespace troupe::actors {
@@ -10,6 +12,10 @@ using Ends = JobRange::Ends;
 
 constexpr double kMaxCount = 4294967295.0;  // what std::uint32_t holds
 constexpr double kMaxSeed = 9.2e18;         // TOML integers are 64 bits with a sign
+
+JobRange up_to(std::int64_t most) {
+  return {1, static_cast<double>(most), Ends::closed};
+}
 
 JobRange count_from(double least) {
   return {least, kMaxCount, Ends::closed};
@@ -57,14 +63,17 @@ JobKey word(std::string section, std::string name, Spelling<Enum> spelling, std:
 std::vector<JobKey> model_keys() {
   std::vector<JobKey> keys;
   keys.push_back(number(
-      "model", "layers", count_from(1), "transformer blocks", [](auto& job) -> auto& { return job.model.layers; }));
+      "model", "layers", up_to(gpt2::kMostLayers), "transformer blocks",
+      [](auto& job) -> auto& { return job.model.layers; }));
   keys.push_back(number(
-      "model", "heads", count_from(1), "attention heads; must divide `width`",
+      "model", "heads", up_to(gpt2::kMostHeads), "attention heads; must divide `width`",
       [](auto& job) -> auto& { return job.model.heads; }));
   keys.push_back(number(
-      "model", "width", count_from(1), "size of a token's vector", [](auto& job) -> auto& { return job.model.width; }));
+      "model", "width", up_to(gpt2::kMostWidth), "size of a token's vector",
+      [](auto& job) -> auto& { return job.model.width; }));
   keys.push_back(number(
-      "model", "context", count_from(1), "tokens of a sample", [](auto& job) -> auto& { return job.model.context; }));
+      "model", "context", up_to(gpt2::kMostContext), "tokens of a sample",
+      [](auto& job) -> auto& { return job.model.context; }));
   keys.push_back(number(
       "model", "dropout", {0, 1, Ends::below_most}, "share of values dropped in training",
       [](auto& job) -> auto& { return job.model.dropout; }));

@@ -1,3 +1,4 @@
+#include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
 #include "gpt2/data/dataset.hpp"
 #include "gpt2/data/partition.hpp"
@@ -83,17 +84,27 @@ void read_labels(const std::string& file, gpt2::PartitionRequest& request) {
   if (request.labels.empty()) throw CommandError(ExitCode::usage, file + " has no lines: there is nothing to cut");
 }
 
+void check_memory(const gpt2::PartitionRequest& request, double machine) {
+  constexpr double kBytesPerItem = 24.0;  // the items, the same shuffled, and in their parts
+  const double bytes = kBytesPerItem * static_cast<double>(request.count);
+  if (bytes <= machine) return;
+  throw CommandError(ExitCode::usage, "--count " + std::to_string(request.count) + " needs " +
+                                          actors::gigabytes(bytes) + " of memory, this machine has " +
+                                          actors::gigabytes(machine) + ": use a smaller --count");
+}
+
 gpt2::PartitionRequest partition_request(const ParsedCommand& command) {
   if (command.has("count") == command.has("labels")) {
     throw CommandError(ExitCode::usage, "give either --count N or --labels FILE");
   }
   gpt2::PartitionRequest request;
-  request.count = static_cast<std::uint64_t>(command.integer("count", 0, 0, 4'000'000'000));
+  request.count = static_cast<std::uint64_t>(command.integer("count", 0, 0, std::int64_t{1} << 62));
   request.parts = static_cast<std::uint32_t>(command.integer("parts", 1, 0, 1'000'000));
   request.mode = gpt2::parse_partition_mode(command.get("mode", std::string(gpt2::to_string(request.mode))));
   request.bound = command.number("bound", request.bound, 0.0, 1.0);
   request.seed = static_cast<std::uint64_t>(command.integer("seed", 1, 0, std::int64_t{1} << 62));
   if (command.has("labels")) read_labels(command.get("labels"), request);
+  check_memory(request, static_cast<double>(actors::machine_memory()));
   return request;
 }
 

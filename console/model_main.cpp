@@ -70,6 +70,8 @@ gpt2::ModelConfig read_model(const std::string& text) {
   take("vocabulary", model.vocabulary);
   if (json.contains("positions") && json["positions"] == "sinusoidal") model.positions = gpt2::Positions::sinusoidal;
   if (json.contains("head") && json["head"] == "untied") model.head = gpt2::HeadWeights::untied;
+  const std::string problem = gpt2::validate(model);
+  if (!problem.empty()) throw std::runtime_error("the checkpoint's model cannot be built: " + problem);
   return model;
 }
 

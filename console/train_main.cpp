@@ -1,5 +1,7 @@
 #include "actors/actor_types.hpp"
+#include "actors/device_check.hpp"
 #include "actors/fault_plan.hpp"
+#include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
 #include "console/job_runner.hpp"
 #include "runtime/job_protocol.hpp"
@@ -61,6 +63,8 @@ JobOptions job_options(const ParsedCommand& command) {
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
   actors::check_job(options.job);
+  // A head over several machines computes nothing itself.
+  if (options.agent == JobOptions::Agent::embedded) actors::check_machine_memory(options.job, actors::machine_memory());
   options.folder = command.has("resume") ? resumed_folder(command) : make_run_folder(command.get("run-dir"));
   write_config(options.folder, options.job);
   return run_job(options);

@@ -1,15 +1,18 @@
 #include "gpt2/config.hpp"
 
+#include "gpt2/model_bounds.hpp"
+
 #include <array>
 #include <stdexcept>
-#include <utility>
 
 namespace troupe::gpt2 {
 namespace {
 
-std::string too_small(std::string_view key, std::int64_t value) {
-  return "model." + std::string(key) + " = " + std::to_string(value) + " must be at least 1";
-}
+struct Count {
+  std::string_view key;
+  std::int64_t value;
+  std::int64_t most;
+};
 
 }  // namespace
 
@@ -39,13 +42,14 @@ std::int64_t parameter_count(const ModelConfig& config) {
 }
 
 std::string validate(const ModelConfig& config) {
-  const std::array<std::pair<std::string_view, std::int64_t>, 5> counts{{{"layers", config.layers},
-                                                                         {"heads", config.heads},
-                                                                         {"width", config.width},
-                                                                         {"context", config.context},
-                                                                         {"vocabulary", config.vocabulary}}};
-  for (const auto& [key, value] : counts) {
-    if (value < 1) return too_small(key, value);
+  const std::array<Count, 5> counts{{{"layers", config.layers, kMostLayers},
+                                     {"heads", config.heads, kMostHeads},
+                                     {"width", config.width, kMostWidth},
+                                     {"context", config.context, kMostContext},
+                                     {"vocabulary", config.vocabulary, kMostVocabulary}}};
+  for (const auto& [key, value, most] : counts) {
+    if (value >= 1 && value <= most) continue;
+    return "model." + std::string(key) + " = " + std::to_string(value) + " must be from 1 to " + std::to_string(most);
   }
   if (config.width % config.heads != 0) {
     return "model.width = " + std::to_string(config.width) +

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;        // floats: 64 bytes, so that kernels see every slot aligned alike
 constexpr std::int64_t kBlockParameters = 12;  // entries a block
-constexpr std::int64_t kBytesPerFloat = 4;
+constexpr double kBytesPerFloat = 4.0;
+constexpr double kMostBytes = 0x1p62;
 
 double head_cost(const ModelConfig& config) {
   return 2.0 * static_cast<double>(config.vocabulary) /
@@ -167,11 +168,15 @@ std::int64_t bytes_needed(const ModelConfig& config, const StageSlice& slice, st
   const ParameterTable table = parameters_of(config, slice);
   constexpr std::int64_t kGradientCopies = 4;  // the one being filled, and the open sums of the gradient tree
   const std::int64_t states = 3 * table.flat_size + kGradientCopies * table.gradient_size;
-  const std::int64_t tokens = micro_batch * config.context;
+  // The largest layouts that a job can name go beyond 64 bits.
+  const double tokens = static_cast<double>(micro_batch) * static_cast<double>(config.context);
   const std::int64_t head = slice.has_head() ? 2 * config.vocabulary + 2 * config.width : 0;
   const std::int64_t kept = slice.layers() * kept_floats_per_token(config) + 2 * config.width + head;
   const std::int64_t working = 12 * config.width + config.heads * config.context;
-  return kBytesPerFloat * (states + tokens * (kept * in_flight + working));
+  const double kept_in_flight = static_cast<double>(kept) * in_flight;
+  const double bytes =
+      kBytesPerFloat * (static_cast<double>(states) + tokens * (kept_in_flight + static_cast<double>(working)));
+  return static_cast<std::int64_t>(std::min(bytes, kMostBytes));
 }
 
 }  // namespace troupe::gpt2

@@ -76,7 +76,7 @@ std::string layer_parameter(std::int64_t layer, std::string_view suffix);
 
 /// Estimate of a stage's device memory in bytes with `in_flight` micro-batches of `micro_batch` samples kept: weights,
 /// gradient and its partial sums, both moments, and activations. Meant to refuse layouts that cannot fit.
-/// PLN-5  Grows with each of micro_batch, in_flight and layers.
+/// PLN-5  Grows with each of micro_batch, in_flight and layers, up to 2^62.
 std::int64_t bytes_needed(const ModelConfig& config, const StageSlice& slice, std::int64_t micro_batch, int in_flight);
 
 }  // namespace troupe::gpt2

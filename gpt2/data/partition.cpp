@@ -16,6 +16,7 @@ Items shuffled(const Items& items, std::uint64_t seed) {
   if (items.empty()) return {};
   const DataOrder order(items.size(), seed);
   Items result;
+  result.reserve(items.size());
   for (std::uint64_t i = 0; i < items.size(); ++i) result.push_back(items[order.sample_at(i)]);
   return result;
 }

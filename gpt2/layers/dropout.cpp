@@ -2,6 +2,7 @@
 
 #include "gpt2/layers/philox.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -12,6 +13,12 @@ struct Levels {
   std::uint32_t threshold;  // words below it drop
   float keep;
 };
+
+/// A word of 32 bits cannot drop more often than all values but one: beyond that the threshold would wrap to 0.
+Levels levels_of(double p) {
+  const double share = std::min(p, 1.0 - 0x1p-32);
+  return {static_cast<std::uint32_t>(std::llround(share * 0x1p32)), static_cast<float>(1.0 / (1.0 - share))};
+}
 
 /// Words of one counter block each: the loop over blocks has no dependence, so it vectorizes.
 void fill_sample(std::span<float> mask, PhiloxKey key, PhiloxCounter first, Levels levels) {
@@ -35,7 +42,7 @@ at::Tensor dropout_mask(const DropoutKey& key, std::span<const std::uint64_t> sa
   std::vector<std::int64_t> sizes{static_cast<std::int64_t>(samples.size())};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
   at::Tensor mask = at::empty(sizes, at::kFloat);
-  const Levels levels{static_cast<std::uint32_t>(std::llround(p * 0x1p32)), static_cast<float>(1.0 / (1.0 - p))};
+  const Levels levels = levels_of(p);
   const PhiloxKey philox_words = philox_key(mix_bits(key.seed) ^ key.step);
   const std::uint32_t place = (key.layer << 2) | static_cast<std::uint32_t>(key.site);
   const std::size_t per_sample = samples.empty() ? 0 : static_cast<std::size_t>(mask.numel()) / samples.size();

@@ -73,6 +73,39 @@ TEST(DeviceCheck, TooLittleMemoryIsRefusedWithTheNumbers) {
   expect_has(why, "layout.memory_per_device_gb allows 0.001 GB");
 }
 
+TEST(DeviceCheck, AJobBeyondTheMachinesMemoryIsRefusedWithTheNumbers) {
+  const auto machine_refusal = [](const JobConfig& job, std::uint64_t bytes) -> std::string {
+    try {
+      check_machine_memory(job, bytes);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  constexpr std::uint64_t kGigabyte = 1'000'000'000;
+  EXPECT_EQ(machine_refusal(job_on({"cpu"}, 2, 2), 8 * kGigabyte), "");
+  JobConfig wide = job_on({"cpu"}, 2, 2);
+  wide.model.width = 20'000;
+  const std::string why = machine_refusal(wide, 8 * kGigabyte);
+  expect_has(why, "the 4 stages on the CPU need ");
+  expect_has(why, " GB together, this machine has 8 GB");
+  EXPECT_EQ(machine_refusal(job_on({"cuda:0"}, 2, 2), 1), "") << "a GPU has memory of its own";
+  // Each replica counts, and the parameter server is a process too.
+  JobConfig job = job_on({"cpu"}, 1, 1);
+  std::uint64_t enough = 1;
+  while (!machine_refusal(job, enough).empty()) enough *= 2;
+  job.layout.replicas = 2;
+  EXPECT_NE(machine_refusal(job, enough), "");
+  job.layout.replicas = 1;
+  job.layout.exchange = Exchange::ps_sync;
+  job.train.micro_batch = 1;
+  JobConfig plain = job;
+  plain.layout.exchange = Exchange::allreduce;
+  std::uint64_t just = 1 << 20;
+  while (!machine_refusal(plain, just).empty()) just += 1 << 20;
+  EXPECT_NE(machine_refusal(job, just), "");
+}
+
 TEST(DeviceCheck, AGroupWithoutGpusOfItsOwnSumsByMessages) {
   const ReplicaGroup pair{{"stage/r0.s0", "stage/r1.s0"}, 0, 2};
   const auto is_message = [](const std::unique_ptr<Collective>& collective) {

@@ -117,10 +117,15 @@ TEST(JobConfig, JC2_UnknownKeyNamesTheNearest) {
 
 TEST(JobConfig, JC3_WrongTypeOrRangeNamesKeyValueAndWhatIsAllowed) {
   const std::vector<Refused> cases = {
-      {"model.layers=0", "model.layers = 0 is not allowed: it takes an integer, at least 1"},
+      {"model.layers=0", "model.layers = 0 is not allowed: it takes an integer, from 1 to 1024"},
       {"model.layers=2.5", "model.layers = 2.5 is not allowed: it takes an integer"},
       {"model.layers=-1", "model.layers = -1 is not allowed"},
-      {"model.layers=4294967296", "model.layers = 4294967296 is not allowed"},
+      {"model.layers=1025", "model.layers = 1025 is not allowed: it takes an integer, from 1 to 1024"},
+      {"model.heads=1025", "from 1 to 1024"},
+      {"model.width=2000000000", "model.width = 2000000000 is not allowed: it takes an integer, from 1 to 65536"},
+      {"model.width=4294967295", "from 1 to 65536"},
+      {"model.context=65537", "from 1 to 65536"},
+      {"train.steps=4294967296", "train.steps = 4294967296 is not allowed"},
       {"model.layers=many", "model.layers = \"many\" is not allowed"},
       {"model.layers=", "model.layers = \"\" is not allowed"},
       {"model.dropout=1", "it takes a number, from 0 up to, but not including, 1"},

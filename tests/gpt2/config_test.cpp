@@ -30,6 +30,11 @@ TEST(Config, MC2_EveryKeyOutOfRangeIsNamed) {
   EXPECT_NE(validate({.width = 0}).find("model.width = 0"), std::string::npos);
   EXPECT_NE(validate({.context = 0}).find("model.context = 0"), std::string::npos);
   EXPECT_NE(validate({.vocabulary = 0}).find("model.vocabulary = 0"), std::string::npos);
+  EXPECT_EQ(validate({.width = 2'000'000'000}), "model.width = 2000000000 must be from 1 to 65536");
+  EXPECT_NE(validate({.layers = 1025}).find("model.layers = 1025"), std::string::npos);
+  EXPECT_NE(validate({.heads = 1025}).find("model.heads = 1025"), std::string::npos);
+  EXPECT_NE(validate({.context = 65537}).find("model.context = 65537"), std::string::npos);
+  EXPECT_NE(validate({.vocabulary = 65537}).find("model.vocabulary = 65537"), std::string::npos);
   EXPECT_NE(validate({.heads = 3}).find("multiple of model.heads = 3"), std::string::npos);
   EXPECT_NE(validate({.dropout = 1.0}).find("model.dropout"), std::string::npos);
   EXPECT_NE(validate({.dropout = -0.1}).find("model.dropout"), std::string::npos);

@@ -62,5 +62,11 @@ TEST(Dropout, ValuesAreZeroOrTheInverseOfTheKeptShare) {
   EXPECT_EQ(dropout_mask(kKey, {}, {4}, 0.2).numel(), 0);
 }
 
+TEST(Dropout, ASharePracticallyOneDropsPracticallyAll) {
+  for (const double p : {0.9999999, 0.9999999999, 0.99999999999, 0x1.fffffffffffffp-1}) {
+    EXPECT_EQ(draw(kKey, {7}, p).count_nonzero().item<std::int64_t>(), 0) << p;
+  }
+}
+
 }  // namespace
 }  // namespace troupe::gpt2

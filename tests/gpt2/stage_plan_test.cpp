@@ -1,5 +1,7 @@
 #include "gpt2/stage_plan.hpp"
 
+#include "gpt2/model_bounds.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -139,6 +141,8 @@ TEST(StagePlan, PLN5_MemoryGrowsWithEachCause) {
   EXPECT_GT(bytes_needed(config, half, 4, 3), bytes);
   EXPECT_GT(bytes_needed(config, plan_stages(config, 1)[0], 4, 2), bytes);
   EXPECT_GT(bytes, 4 * 4 * parameters_of(config, half).flat_size);
+  const ModelConfig largest{kMostLayers, kMostHeads, kMostWidth, kMostContext, kMostVocabulary, 0.1};
+  EXPECT_EQ(bytes_needed(largest, plan_stages(largest, 1)[0], 4'000'000'000, 1000), std::int64_t{1} << 62);
 }
 
 }  // namespace

@@ -53,6 +53,16 @@ class BadInput(ProgramTest):
                 self.assertNotIn("c10", done.stderr)
         self.refused("data.path=good.tokens", "data.format=lines", says=["was made for format stream"])
 
+    def test_numbers_that_no_machine_can_hold(self):
+        for width in (2_000_000_000, 4_294_967_295):
+            self.refused(f"model.width={width}", "model.heads=1",
+                         says=[f"model.width = {width} is not allowed: it takes an integer, from 1 to 65536"])
+        for key, most in (("layers", 1024), ("heads", 1024), ("context", 65536)):
+            self.refused(f"model.{key}={most + 1}", says=[f"model.{key} = {most + 1} is not allowed", f"from 1 to {most}"])
+
+    def test_more_memory_than_the_machine_has(self):
+        self.refused("model.width=65536", "model.layers=1024", says=["the 4 stages on the CPU need", "GB together, this machine has"])
+
     def test_partitions_that_cannot_be_cut(self):
         (self.folder / "labels").write_text("a\nb\na\n")
         for words, says in ((("--count", 3, "--parts", 10), "only 3 items"), (("--count", 3, "--parts", 0), "at least one part"),
@@ -63,6 +73,11 @@ class BadInput(ProgramTest):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(says, done.stderr)
                 self.assertEqual(done.stdout, "")
+
+    def test_a_partition_larger_than_the_machines_memory(self):
+        done = self.troupe("partition", "--count", 10**15, "--parts", 2)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--count 1000000000000000 needs 2.4e+07 GB of memory, this machine has", done.stderr)
 
     def test_a_manifest_of_brackets(self):
         run = self.train("train.steps=2", "train.warmup_steps=0")
