@@ -18,7 +18,7 @@ enum class RateSchedule { constant, linear, cosine };
 
 /// [data]
 struct DataConfig {
-  std::filesystem::path path;  ///< text file; relative paths count from the working directory
+  std::filesystem::path path;  ///< text file; made absolute when a run begins
   SampleFormat format = SampleFormat::stream;
   std::string tokenizer = "bytes";  ///< "bytes" or "gpt2"
   double validation_fraction = 0.05;

@@ -65,6 +65,8 @@ int run(const ParsedCommand& command, JobOptions options) {
   actors::check_job(options.job);
   // A head over several machines computes nothing itself.
   if (options.agent == JobOptions::Agent::embedded) actors::check_machine_memory(options.job, actors::machine_memory());
+  // Whoever reads the run folder later, eval or --resume, may stand in another folder.
+  options.job.data.path = std::filesystem::absolute(options.job.data.path).lexically_normal();
   options.folder = command.has("resume") ? resumed_folder(command) : make_run_folder(command.get("run-dir"));
   write_config(options.folder, options.job);
   return run_job(options);

@@ -3,8 +3,9 @@
 import json
 import os
 import signal
+import subprocess
 
-from program import ProgramTest, Run, main
+from program import PATIENCE, PROGRAM, ProgramTest, Run, main
 
 
 class Resume(ProgramTest):
@@ -89,6 +90,17 @@ class Resume(ProgramTest):
         before = self.digest(run)
         self.assertEqual(self.resumed("finished").status, 0)
         self.assertEqual(self.digest(run), before)
+
+    def test_a_run_is_known_from_every_folder(self):
+        """The job's data path was relative; the run folder is read from elsewhere."""
+        run = self.train(name="here")
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        for words in (("eval", run.folder), ("train", "--resume", "--run-dir", run.folder, "train.steps=14")):
+            done = subprocess.run([PROGRAM, *map(str, words)], cwd=elsewhere, env=self.environment, text=True,
+                                  capture_output=True, timeout=PATIENCE, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_each_step_once(run, 14)
 
     def test_a_damaged_checkpoint_is_refused_and_the_previous_one_used(self):
         reference = self.train(name="undisturbed")
