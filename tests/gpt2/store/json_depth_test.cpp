@@ -30,7 +30,7 @@ TEST(JsonDepth, JD1_HoldsForWhateverParses) {
   constexpr std::string_view kLetters = R"([]{}",:\1a )";
   std::mt19937 random(1);
   int parsed = 0;
-  for (int i = 0; i < 300'000; ++i) {
+  for (int i = 0; i < 100'000; ++i) {
     std::string text = "[";
     for (std::size_t length = random() % 12; length > 0; --length) text += kLetters[random() % kLetters.size()];
     text += "]";
