@@ -145,7 +145,7 @@ TEST(TrainerActor, ANewTrainerGoesOnWithTheFilesOfTheRunFolder) {
   Training training(job);
   training.all_up();
   training.tell_all(votes_of(job, 1, 0));
-  RunRecorder recorder(training.folder.path(), 5, RunRecorder::Repeats::equal);
+  RunRecorder recorder(training.folder.path(), RunRecorder::Repeats::equal);
   StepLine line{1, {}, 0.0, 0.0, 0.0};
   EXPECT_NE(recorder.record_step(line, {1, 0, 0, {}}), "") << "step 1 is remembered";
 }
