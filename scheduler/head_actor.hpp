@@ -12,6 +12,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct HeadTick {
 ///       others live: what an actor then sends finds its way.
 /// HD-4  The driver hears of a death before any request of its own to the dead actor fails by it.
 /// HD-5  What is said of or by the processes of another head changes nothing: their incarnations are not this head's.
+/// HD-6  When two processes that live have lost their link, one of them is ended, so that nobody waits for what was lost:
+///       the one that is reported, and of two that report each other the one reported first.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);
@@ -66,6 +69,8 @@ private:
     runtime::TimePoint restart_at{};
     runtime::TimePoint ready_by{};
     enum class Ear { hears, deaf } ear = Ear::hears;  // deaf: it did not confirm an update, and is being killed
+    runtime::TimePoint kill_at{};   // when blame was given, and the process has not ended by itself
+    std::optional<PeerLost> blame;  // the first report that this incarnation cannot be reached
   };
 
   void register_node(const RegisterNode& message, runtime::Context& context);
@@ -75,11 +80,13 @@ private:
   void kill_actor(const KillActor& message, runtime::Context& context);
   void end_job(const EndJob& message, runtime::Context& context);
   void record_event(const RecordEvent& message, runtime::Context& context);
+  void peer_lost(const PeerLost& message, runtime::Context& context);
   void tick(const HeadTick& message, runtime::Context& context);
 
   void place_waiting(runtime::Context& context);
   void start_actor(ActorRecord& record, const std::string& node, runtime::Context& context);
   void lost(ActorRecord& record, const runtime::Failure& cause, runtime::Context& context);
+  void kill_blamed(const ActorRecord& record, Pending& pending, runtime::Context& context);
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);
   void tell_members(const DirectoryUpdate& update, runtime::Context& context);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/actor_id.hpp"
 #include "runtime/message/payload.hpp"
 #include "runtime/result.hpp"
 
@@ -73,7 +74,6 @@ inline constexpr std::size_t kHeaderBytes = 96;
 inline constexpr std::size_t kMaxBodyBytes = 64 * 1024;
 inline constexpr std::size_t kMaxPayloads = 64;
 inline constexpr std::size_t kMaxEnvelopeBytes = std::size_t{1} << 30;  ///< of all payloads together
-inline constexpr std::size_t kMaxNameBytes = 200;
 
 using HeaderBytes = std::array<std::byte, kHeaderBytes>;
 

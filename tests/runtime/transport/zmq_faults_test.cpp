@@ -225,5 +225,36 @@ TEST(ZmqFaults, StrangersOnTheListeningSocketsDisturbNobody) {
   EXPECT_TRUE(open_one.sink.downs().empty());
 }
 
+TEST(ZmqFaults, PO2_APeerThatNeverWasIsReportedToo) {
+  const TestFolder folder;
+  ZmqTransportOptions hasty = test_options(folder, folder.ipc("hasty"));
+  hasty.peer_timeout = std::chrono::milliseconds(300);
+  TestPeer peer(hasty);
+  ASSERT_TRUE(peer.transport->send(folder.ipc("nobody"), numbered(1)));
+  ASSERT_TRUE(peer.sink.wait_for_downs(1));
+  EXPECT_EQ(peer.sink.downs().front().endpoint, folder.ipc("nobody"));
+  EXPECT_NE(peer.sink.downs().front().why.text.find("nobody answered"), std::string::npos);
+  EXPECT_EQ(peer.sink.returned().size(), 1U);
+}
+
+TEST(ZmqFaults, PO4_AMessageTheSinkThrowsAtIsDroppedAlone) {
+  const TestFolder folder;
+  TestPeer sender(test_options(folder, folder.ipc("sender")));
+  TestPeer receiver(test_options(folder, folder.ipc("receiver")));
+  receiver.sink.set_observer([](const Envelope& envelope) {
+    if (envelope.header.step % 3 == 1) throw std::length_error("not this one");
+  });
+  constexpr std::uint32_t kMessages = 3000;  // more than a window: what was dropped gives its credit back
+  for (std::uint32_t i = 0; i < kMessages; ++i) {
+    ASSERT_TRUE(send_patiently(*sender.transport, receiver.endpoint(), numbered(i)));
+  }
+  ASSERT_TRUE(receiver.sink.wait_for_envelopes(kMessages));
+  receiver.transport->stop(std::chrono::milliseconds(200));  // so that the last one was dealt with
+  EXPECT_EQ(receiver.transport->counters().malformed, kMessages / 3);
+  const std::vector<Envelope> rest = receiver.sink.take_envelopes();
+  ASSERT_EQ(rest.size(), kMessages - kMessages / 3);
+  for (std::size_t i = 0; i < rest.size(); ++i) EXPECT_EQ(rest[i].header.step, i / 2 * 3 + i % 2 * 2);
+}
+
 }  // namespace
 }  // namespace troupe::runtime

@@ -1,6 +1,7 @@
 #include "runtime/transport/zmq_inbox.hpp"
 
 #include "runtime/message/message.hpp"
+#include "runtime/node.hpp"
 #include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@ class RawCaller {
 public:
   explicit RawCaller(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::sndhwm, 0);
     socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
     socket_.connect(endpoint);
     hello_.job = 7;
@@ -44,15 +46,20 @@ public:
     for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
     ASSERT_TRUE(send_frames(socket_, frames));
   }
+  Result<Envelope> next_envelope() {
+    zmq::message_t frame;
+    if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
+    const Result<Front> front = decode_front(bytes_of(frame));
+    if (!front) return front.failure();
+    return front->envelope;
+  }
   /// The next answer that is an M; answers of other kinds before it are passed over.
   template <Message M>
   Result<M> next() {
     for (;;) {
-      zmq::message_t frame;
-      if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
-      const Result<Front> front = decode_front(bytes_of(frame));
-      if (!front) return front.failure();
-      if (Result<M> message = decode_message<M>(front->envelope)) return message;
+      const Result<Envelope> envelope = next_envelope();
+      if (!envelope) return envelope.failure();
+      if (Result<M> message = decode_message<M>(*envelope)) return message;
     }
   }
 
@@ -213,6 +220,62 @@ TEST(ZmqInbox, IB4_RandomFramesAreCountedAndDisturbNobody) {
   at.caller.send_sequence(2);
   EXPECT_TRUE(at.peer.sink.wait_for_envelopes(2));
   EXPECT_TRUE(at.peer.sink.downs().empty());
+}
+
+TEST(ZmqInbox, IB4_AWatchThatNoNodeCouldAnswerEndsNobody) {
+  const TestFolder folder;
+  ZmqTransportOptions options = test_options(folder, folder.ipc("node"));
+  Node node({.name = "node", .job = 7}, make_threaded_parts(1, make_zmq_transport(options)));
+  ASSERT_TRUE(node.start());
+  RawCaller hostile(node.endpoint());
+  hostile.say_hello();
+  ASSERT_TRUE(hostile.next<LinkWelcome>());
+  constexpr std::uint32_t kLetters = 60'000;
+  Envelope watch;
+  watch.message = "runtime.watch";
+  watch.body.assign(reinterpret_cast<const char*>(&kLetters), sizeof kLetters);
+  watch.body.append(kLetters + sizeof(std::uint32_t), 'n');
+  watch.header.kind = EnvelopeKind::watch;
+  watch.header.job = 7;
+  watch.header.sequence = 1;
+  hostile.send(watch, {}, {});
+  Result<LinkNote> note = hostile.next<LinkNote>();
+  while (note && note->received < 1) note = hostile.next<LinkNote>();
+  EXPECT_TRUE(note) << "it arrived, and the node is still there to say so";
+  RawCaller proper(node.endpoint());
+  proper.say_hello();
+  EXPECT_TRUE(proper.next<LinkWelcome>());
+}
+
+TEST(ZmqInbox, IB5_WhatWaitsForACallerWhoDoesNotReadIsBoundedAndNoCreditIsLost) {
+  const TestFolder folder;
+  ZmqTransportOptions options = test_options(folder, folder.ipc("peer"));
+  options.heartbeat = 10 * kPatience;  // only what is owed is told
+  options.peer_timeout = 30 * kPatience;
+  TestPeer peer(options);
+  RawCaller caller(peer.endpoint());
+  constexpr std::uint64_t kHellos = 20'000;
+  caller.say_hello();
+  ASSERT_TRUE(caller.next<LinkWelcome>());
+  caller.hello().job = 8;  // refused, each with an answer
+  for (std::uint64_t i = 0; i < kHellos; ++i) caller.say_hello();
+  for (std::uint64_t sequence = 1; sequence <= 5; ++sequence) caller.send_sequence(sequence);
+  ASSERT_TRUE(peer.sink.wait_for_envelopes(5));  // behind all hellos
+  EXPECT_EQ(peer.transport->counters().malformed, kHellos);
+  (void)peer.sink.take_envelopes();  // done with: credit for five is due
+  std::uint64_t answers = 0;
+  LinkNote last;
+  while (last.received < 5 || last.released_messages < 5) {
+    const Result<Envelope> answer = caller.next_envelope();
+    ASSERT_TRUE(answer) << "after " << answers << " answers: the credit was never told";
+    if (const Result<LinkNote> note = decode_message<LinkNote>(*answer)) {
+      last = *note;
+    } else {
+      ++answers;
+    }
+  }
+  EXPECT_GT(answers, 0U);
+  EXPECT_LT(answers, kHellos / 2) << "the rest was not kept for a caller who does not read";
 }
 
 }  // namespace
