@@ -51,7 +51,8 @@ struct HeadTick {
 ///       others live: what an actor then sends finds its way.
 /// HD-4  The driver hears of a death before any request of its own to the dead actor fails by it.
 /// HD-5  What is said of or by the processes of another head changes nothing: their incarnations are not this head's.
-/// HD-6  When two processes that live have lost their link, one of them is ended, so that nobody waits for what was lost:
+/// HD-6  When two processes that live have lost their link, one of them is ended, so that nobody waits for what was
+/// lost:
 ///       the one that is reported, and of two that report each other the one reported first.
 class HeadActor final : public runtime::Actor {
 public:
@@ -69,8 +70,8 @@ private:
     runtime::TimePoint restart_at{};
     runtime::TimePoint ready_by{};
     enum class Ear { hears, deaf } ear = Ear::hears;  // deaf: it did not confirm an update, and is being killed
-    runtime::TimePoint kill_at{};   // when blame was given, and the process has not ended by itself
-    std::optional<PeerLost> blame;  // the first report that this incarnation cannot be reached
+    runtime::TimePoint kill_at{};                     // when blame was given, and the process has not ended by itself
+    std::optional<PeerLost> blame;                    // the first report that this incarnation cannot be reached
   };
 
   void register_node(const RegisterNode& message, runtime::Context& context);
