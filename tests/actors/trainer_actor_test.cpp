@@ -68,11 +68,16 @@ public:
   void lose(const std::string& name) {
     tell(runtime::ActorLost{{name, 1}, {runtime::FailureKind::faulted, "killed by SIGKILL"}});
   }
-  /// The stages leave LoadState unanswered from now on, until answer_loads().
+  /// The stages leave LoadState unanswered from now on, until answer_loads() of that epoch.
   void hold_loads() { holding_ = true; }
-  void answer_loads() {
-    holding_ = false;
-    tell_stages_to_answer();
+  void answer_loads(std::uint32_t epoch) {
+    const auto answer = [this, epoch](Context& context) {
+      for (const auto& [asker, done] : held_) {
+        if (done.epoch == epoch) context.reply_to(asker, done);
+      }
+    };
+    node_.spawn<test::ScriptedActor>("answerer" + std::to_string(epoch), runtime::Behavior{}, answer);
+    network_.run_turns();
   }
   [[nodiscard]] std::vector<ordered_json> lines(const std::string& name) const {
     std::vector<ordered_json> lines;
@@ -114,14 +119,6 @@ private:
     return test::hears<SaveShard>(saved, [](const SaveShard&, Context& context) {
       context.reply_failure({runtime::FailureKind::faulted, "No space left on device"});
     });
-  }
-  void tell_stages_to_answer() {
-    const auto answer = [this](Context& context) {
-      for (const auto& [asker, done] : held_) context.reply_to(asker, done);
-      held_.clear();
-    };
-    node_.spawn<test::ScriptedActor>("answerer", runtime::Behavior{}, answer);
-    network_.run_turns();
   }
 
   bool holding_ = false;
@@ -205,7 +202,9 @@ TEST(TrainerActor, TA2_AnswersToAnOlderLoadStateDoNotCount) {
   training.all_up();
   EXPECT_EQ(training.loaded.count(), 4U);
   EXPECT_EQ(training.runs.count(), 0U);
-  training.answer_loads();  // those of epoch 1 come first
+  training.answer_loads(1);
+  EXPECT_EQ(training.runs.count(), 0U) << "those were of epoch 1";
+  training.answer_loads(2);
   ASSERT_EQ(training.runs.count(), 2U);
   for (const RunSteps& run : training.runs.all()) EXPECT_EQ(run.epoch, 2U);
 }
