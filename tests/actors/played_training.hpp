@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -80,11 +81,15 @@ public:
   void lose(const std::string& name) {
     tell(runtime::ActorLost{{name, 1}, {runtime::FailureKind::faulted, "killed by SIGKILL"}});
   }
-  /// The stages leave LoadState unanswered from now on, until answer_loads().
+  /// The stages leave LoadState unanswered from now on, until answer_loads() or answer_loads_of().
   void hold_loads() { loads_ = Loads::held; }
   void answer_loads() {
     loads_ = Loads::answered;
-    tell_stages_to_answer();
+    answer_held([](const actors::StateLoaded&) { return true; });
+  }
+  /// Those of that epoch only; the others, and what comes, are left unanswered.
+  void answer_loads_of(std::uint32_t epoch) {
+    answer_held([epoch](const actors::StateLoaded& done) { return done.epoch == epoch; });
   }
   void fail_loads() { loads_ = Loads::failing; }
   /// The stages leave SaveShard unanswered from now on.
@@ -139,18 +144,21 @@ private:
       context.reply_failure({runtime::FailureKind::unknown, "No space left on device"});
     });
   }
-  void tell_stages_to_answer() {
-    const auto answer = [this](runtime::Context& context) {
-      for (const auto& [asker, done] : held_) context.reply_to(asker, done);
-      held_.clear();
+  void answer_held(const std::function<bool(const actors::StateLoaded&)>& meant) {
+    const auto answer = [this, &meant](runtime::Context& context) {
+      for (const auto& [asker, done] : held_) {
+        if (meant(done)) context.reply_to(asker, done);
+      }
+      std::erase_if(held_, [&meant](const auto& held) { return meant(held.second); });
     };
-    node_.spawn<ScriptedActor>("answerer", runtime::Behavior{}, answer);
+    node_.spawn<ScriptedActor>("answerer" + std::to_string(++answerers_), runtime::Behavior{}, answer);
     network_.run_turns();
   }
 
   enum class Loads { answered, held, failing } loads_ = Loads::answered;
   enum class Saves { refused, held } saves_ = Saves::refused;
   std::uint32_t first_stage_ = 1;  // its incarnation
+  int answerers_ = 0;
   std::vector<std::pair<runtime::ReplyTo, actors::StateLoaded>> held_;
   runtime::DeterministicNetwork network_;
   runtime::DeterministicNode& node_ = network_.add_node("node");

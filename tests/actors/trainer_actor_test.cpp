@@ -83,7 +83,9 @@ TEST(TrainerActor, TA2_AnswersToAnOlderLoadStateDoNotCount) {
   training.all_up();
   EXPECT_EQ(training.loaded.count(), 4U);
   EXPECT_EQ(training.runs.count(), 0U);
-  training.answer_loads();  // those of epoch 1 come first
+  training.answer_loads_of(1);
+  EXPECT_EQ(training.runs.count(), 0U) << "those were of epoch 1";
+  training.answer_loads_of(2);
   ASSERT_EQ(training.runs.count(), 2U);
   for (const RunSteps& run : training.runs.all()) EXPECT_EQ(run.epoch, 2U);
 }
