@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ namespace troupe::runtime {
   return hash;
 }
 
+/// Longest name of an actor, a message or a sender that travels.
+inline constexpr std::size_t kMaxNameBytes = 200;
+
 /// Who: a stable name ("stage/r1.s2") and the incarnation that grows at each start.
 /// Incarnation 0 in an address means "whoever holds the name now".
 struct ActorId {
@@ -30,6 +34,10 @@ struct ActorId {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(name, incarnation);
+    // A name that no actor can have: whoever answers or passes it on could not, it would not fit into a body.
+    if constexpr (requires { archive.refuse("why"); }) {
+      if (name.size() > kMaxNameBytes) archive.refuse("an actor's name that is too long");
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 #include "runtime/actor_id.hpp"
 #include "runtime/failure.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,9 @@
 
 namespace troupe::runtime {
 
+/// Longest endpoint that travels.
+inline constexpr std::size_t kMaxEndpointBytes = 256;
+
 /// One row: who holds a name now, and at which node.
 struct DirectoryEntry {
   ActorId actor;
@@ -20,6 +24,9 @@ struct DirectoryEntry {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(actor, endpoint);
+    if constexpr (requires { archive.refuse("why"); }) {
+      if (endpoint.size() > kMaxEndpointBytes) archive.refuse("an endpoint that is too long");
+    }
   }
 };
 

@@ -39,6 +39,10 @@ struct Failure {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(kind, text);
+    // Cut at the door: whoever passes it on must be able to.
+    if constexpr (requires { archive.refuse("why"); }) {
+      if (text.size() > kMaxFailureText) text.resize(kMaxFailureText);
+    }
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/actor_id.hpp"
 #include "runtime/message/payload.hpp"
 #include "runtime/result.hpp"
 
@@ -72,7 +73,6 @@ struct Header {
 inline constexpr std::size_t kHeaderBytes = 96;
 inline constexpr std::size_t kMaxBodyBytes = 64 * 1024;
 inline constexpr std::size_t kMaxPayloads = 64;
-inline constexpr std::size_t kMaxNameBytes = 200;
 
 using HeaderBytes = std::array<std::byte, kHeaderBytes>;
 

@@ -32,6 +32,10 @@ void SpanReader::fail(std::string_view what) {
     error_ = std::string(what) + " at byte " + std::to_string(at_) + " of " + std::to_string(body_.size());
 }
 
+void SpanReader::refuse(std::string_view what) {
+  fail(what);
+}
+
 void SpanReader::read(void* data, std::size_t size) {
   if (error_.empty() && size <= body_.size() - at_) {
     if (size > 0) std::memcpy(data, body_.data() + at_, size);

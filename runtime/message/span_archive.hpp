@@ -62,6 +62,8 @@ public:
   [[nodiscard]] std::uint64_t read_payload_count();
   [[nodiscard]] bool has_failed() const { return !error_.empty(); }
   [[nodiscard]] Payload read_payload();
+  /// What was read cannot be: an error as any other.
+  void refuse(std::string_view what);
 
   /// True when everything was read and nothing is left over.
   [[nodiscard]] bool finish();

@@ -1,5 +1,7 @@
 #include "runtime/transport/zmq_handshake.hpp"
 
+#include "runtime/directory.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::size_t kMaxEndpointBytes = 256;
 constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
 

@@ -1,5 +1,7 @@
 #include "runtime/transport/zmq_post_office.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -26,21 +28,54 @@ std::vector<zmq::socket_t*> routers_of(PostOfficeParts& parts) {
 
 }  // namespace
 
+template <class What, class Work>
+void GuardedSink::guarded(const What& what, const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& problem) {
+    ++tally_.malformed;
+    spdlog::error("event=news_dropped what=\"{}\" cause=\"{}\"", what(), problem.what());
+  }
+}
+
+void GuardedSink::on_envelope(Envelope envelope) {
+  const std::uint64_t sequence = envelope.header.sequence;  // the envelope has moved on when something is thrown
+  guarded([&] { return "message " + std::to_string(sequence) + " of its link"; },
+          [&] { sink_.on_envelope(std::move(envelope)); });
+}
+
+void GuardedSink::on_peer_down(const std::string& endpoint, const Failure& why) {
+  guarded([&] { return "the end of " + endpoint; }, [&] { sink_.on_peer_down(endpoint, why); });
+}
+
+void GuardedSink::on_undeliverable(Envelope envelope, const Failure& why) {
+  guarded([&] { return "a message that came back: " + why.text; },
+          [&] { sink_.on_undeliverable(std::move(envelope), why); });
+}
+
 ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
     : parts_(std::move(parts)),
       around_(std::move(around)),
+      sink_(around_.sink, around_.tally),
       link_parts_{*parts_.context, parts_.options, parts_.self, parts_.arena.get(), around_.tally},
-      inbox_({routers_of(parts_), parts_.options, parts_.self, around_.sink, around_.tally, around_.waker}),
+      inbox_({routers_of(parts_), parts_.options, parts_.self, sink_, around_.tally, around_.waker}),
       last_turn_(steady_now()),
       last_orphan_check_(last_turn_) {}
 
-void ZmqPostOffice::run() {
+/// Runs a part of the thread's life. Only errors of ZeroMQ and of memory come here: there is nobody else to catch them.
+template <class Work>
+void ZmqPostOffice::ending_all_on_error(const Work& work) {
   try {
     work();
-  } catch (const zmq::error_t& error) {
+  } catch (const std::exception& error) {
+    spdlog::error("event=transport_broke cause=\"{}\"", error.what());
     end_all({FailureKind::disconnected, std::string("the transport broke: ") + error.what()});
   }
-  close_all();
+}
+
+void ZmqPostOffice::run() {
+  ending_all_on_error([this] { work(); });
+  ending_all_on_error([this] { close_all(); });
 }
 
 void ZmqPostOffice::work() {
@@ -155,7 +190,7 @@ void ZmqPostOffice::bury(ZmqOutLink& link, Telling telling) {
   for (const Envelope& envelope : unsent) gone += LinkCost{1, wire_cost(envelope)};
   around_.outbox->release(endpoint, gone);
   around_.tally.undeliverable += unsent.size();
-  for (Envelope& envelope : unsent) around_.sink.on_undeliverable(std::move(envelope), why);
+  for (Envelope& envelope : unsent) sink_.on_undeliverable(std::move(envelope), why);
   if (!link.was_up()) return;
   if (parts_.arena) orphans_.push_back({link.id(), link.peer_process()});
   if (telling == Telling::sink) {
@@ -177,7 +212,7 @@ void ZmqPostOffice::report_gone_senders() {
 
 void ZmqPostOffice::report_down(const std::string& endpoint, std::uint64_t instance, const Failure& why) {
   note_reported(instance);
-  around_.sink.on_peer_down(endpoint, why);
+  sink_.on_peer_down(endpoint, why);
 }
 
 void ZmqPostOffice::note_reported(std::uint64_t instance) {
@@ -237,7 +272,7 @@ void ZmqPostOffice::close_all() {
     auto* send = std::get_if<SendCommand>(&command);
     if (send == nullptr) continue;
     ++around_.tally.undeliverable;
-    around_.sink.on_undeliverable(std::move(send->envelope), {FailureKind::disconnected, "this node has stopped"});
+    sink_.on_undeliverable(std::move(send->envelope), {FailureKind::disconnected, "this node has stopped"});
   }
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(around_.stop.by() - steady_now());
   const int linger = static_cast<int>(std::clamp(left, kMinLinger, kMaxLinger).count());

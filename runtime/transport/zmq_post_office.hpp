@@ -40,16 +40,40 @@ struct PostOfficeParts {
   std::unique_ptr<ShmArena> arena;  ///< none = payloads go by wire
 };
 
+/// Hands on to a sink, and lets no exception of it out: what it could not stand is counted, logged and dropped, and the
+/// link goes on. A sink must not throw; but one message that makes it must not end every link, or the process.
+///
+/// Thread-safety: the post office's thread.
+/// Ownership:     borrows sink and tally.
+/// Errors:        counted as malformed.
+/// Restart:       made new with the post office.
+class GuardedSink final : public TransportSink {
+public:
+  GuardedSink(TransportSink& sink, TransportTally& tally) : sink_(sink), tally_(tally) {}
+  void on_envelope(Envelope envelope) override;
+  void on_peer_down(const std::string& endpoint, const Failure& why) override;
+  void on_undeliverable(Envelope envelope, const Failure& why) override;
+
+private:
+  template <class What, class Work>
+  void guarded(const What& what, const Work& work);
+
+  TransportSink& sink_;
+  TransportTally& tally_;
+};
+
 /// The one thread that owns every socket: takes envelopes from the outbox, gives those that arrive to the sink.
 ///
 /// Thread-safety: run() on one thread; everything else belongs to it.
 /// Ownership:     owns sockets, arena and links; borrows outbox, sink, tally and stop request.
-/// Errors:        a link's end is told to the sink; an error of ZeroMQ itself ends all links with its text.
+/// Errors:        a link's end is told to the sink; an error of ZeroMQ itself, or want of memory, ends all links with
+///                its text.
 /// Restart:       made new with a new transport.
 ///
 /// PO-1  Every envelope taken from the outbox is transmitted, or comes back as undeliverable.
 /// PO-2  The end of a peer is told to the sink once for each link to it; that of one who only ever sent, once for it.
 /// PO-3  Blocks lent to a dead process are free again; those of a living or unknown one are never taken from under it.
+/// PO-4  A message that the sink throws at is dropped and counted; nothing else is disturbed.
 class ZmqPostOffice {
 public:
   struct Surroundings {
@@ -73,6 +97,8 @@ private:
   // Who hears that the peer of a buried link is gone.
   enum class Telling : unsigned char { sink, nobody };
 
+  template <class Work>
+  void ending_all_on_error(const Work& work);
   void work();
   void turn();
   void wait(Duration at_most);
@@ -93,6 +119,7 @@ private:
 
   PostOfficeParts parts_;
   Surroundings around_;
+  GuardedSink sink_;
   LinkParts link_parts_;
   ZmqInbox inbox_;
   std::map<std::string, std::unique_ptr<ZmqOutLink>> links_;

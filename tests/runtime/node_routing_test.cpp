@@ -16,6 +16,67 @@ HookedActor::Hooks dying_of(const std::string& text) {
   return hooks;
 }
 
+/// A peer that keeps to the wire format and to nothing else.
+class Stranger final : public TransportSink {
+public:
+  explicit Stranger(MemoryNetwork& wire) : transport_(make_memory_transport(wire, "stranger")) {
+    EXPECT_TRUE(transport_->start(*this));
+  }
+  ~Stranger() override { transport_->stop(Duration{0}); }
+
+  void on_envelope(Envelope envelope) override { heard.push_back(envelope.message); }
+  void on_peer_down(const std::string&, const Failure&) override {}
+  void on_undeliverable(Envelope, const Failure&) override {}
+
+  void send(const std::string& endpoint, EnvelopeKind kind, std::string message, std::string body) {
+    Envelope envelope;
+    envelope.header.kind = kind;
+    envelope.header.sender = name_hash("stranger");
+    envelope.header.sender_incarnation = 1;
+    envelope.message = std::move(message);
+    envelope.body = std::move(body);
+    EXPECT_TRUE(transport_->send(endpoint, std::move(envelope)));
+  }
+
+  Texts heard;
+
+private:
+  const std::unique_ptr<Transport> transport_;
+};
+
+/// An actor's id as a message's body has it.
+std::string id_bytes(std::size_t name_size) {
+  const auto size = static_cast<std::uint32_t>(name_size);
+  const std::uint32_t incarnation = 1;
+  std::string bytes(reinterpret_cast<const char*>(&size), sizeof size);
+  bytes.append(name_size, 'n');
+  return bytes.append(reinterpret_cast<const char*>(&incarnation), sizeof incarnation);
+}
+
+TEST(NodeRouting, ANameTooLongForAnyActorIsRefusedAndNotPassedOn) {
+  Script script;
+  script.spawn(script.right, "stage", answering());
+  script.spawn_puppet(script.left, "asker");
+  Stranger stranger(script.network.wire());
+  constexpr std::size_t kNearlyABody = 60'000;
+  constexpr std::string_view kCause("\x03\x04\0\0\0gone", 9);
+  script.network.deliver_all();
+  for (const std::size_t size : {kMaxNameBytes + 1, kNearlyABody}) {
+    const std::string id = id_bytes(size);
+    stranger.send(script.right.endpoint(), EnvelopeKind::watch, "runtime.watch", id);
+    stranger.send(script.right.endpoint(), EnvelopeKind::unwatch, "runtime.watch", id);
+    stranger.send(script.right.endpoint(), EnvelopeKind::down, "runtime.actor_down", id + std::string(kCause));
+    EXPECT_NO_THROW(script.network.deliver_all());
+  }
+  EXPECT_TRUE(stranger.heard.empty()) << "a name that is none needs no news";
+  stranger.send(script.right.endpoint(), EnvelopeKind::watch, "runtime.watch", id_bytes(kMaxNameBytes));
+  script.network.deliver_all();
+  EXPECT_EQ(stranger.heard, Texts{"runtime.actor_down"}) << "the longest name that can be is answered";
+  script.ask(script.left, "asker", {"stage", 0}, 1);
+  script.network.deliver_all();
+  EXPECT_EQ(script.outcomes, Texts{"1: 1"});
+}
+
 TEST(NodeRouting, ND2_AMessageForADeadIncarnationIsRefusedAndCounted) {
   Script script;
   int handled = 0;

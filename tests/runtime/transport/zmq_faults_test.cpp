@@ -225,5 +225,26 @@ TEST(ZmqFaults, StrangersOnTheListeningSocketsDisturbNobody) {
   EXPECT_TRUE(open_one.sink.downs().empty());
 }
 
+TEST(ZmqFaults, PO4_AMessageTheSinkThrowsAtIsDroppedAlone) {
+  std::vector<std::uint32_t> taken;  // the receiver's thread alone, until it has stopped
+  const TestFolder folder;
+  TestPeer sender(test_options(folder, folder.ipc("sender")));
+  TestPeer receiver(test_options(folder, folder.ipc("receiver")));
+  receiver.sink.set_keep(RecordingSink::Keep::nothing);
+  receiver.sink.set_observer([&taken](const Envelope& envelope) {
+    if (envelope.header.step % 3 == 1) throw std::length_error("not this one");
+    taken.push_back(envelope.header.step);
+  });
+  constexpr std::uint32_t kMessages = 3000;  // more than a window: what was dropped gives its credit back
+  for (std::uint32_t i = 0; i < kMessages; ++i) {
+    ASSERT_TRUE(send_patiently(*sender.transport, receiver.endpoint(), numbered(i)));
+  }
+  ASSERT_TRUE(receiver.sink.wait_for_envelopes(kMessages));
+  receiver.transport->stop(std::chrono::milliseconds(200));  // so that the last one was dealt with
+  EXPECT_EQ(receiver.transport->counters().malformed, kMessages / 3);
+  ASSERT_EQ(taken.size(), kMessages - kMessages / 3);
+  for (std::size_t i = 0; i < taken.size(); ++i) EXPECT_EQ(taken[i], i / 2 * 3 + i % 2 * 2);
+}
+
 }  // namespace
 }  // namespace troupe::runtime

@@ -1,6 +1,7 @@
 #include "runtime/transport/zmq_inbox.hpp"
 
 #include "runtime/message/message.hpp"
+#include "runtime/node.hpp"
 #include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
@@ -44,15 +45,20 @@ public:
     for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
     ASSERT_TRUE(send_frames(socket_, frames));
   }
+  Result<Envelope> next_envelope() {
+    zmq::message_t frame;
+    if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
+    const Result<Front> front = decode_front(bytes_of(frame));
+    if (!front) return front.failure();
+    return front->envelope;
+  }
   /// The next answer that is an M; answers of other kinds before it are passed over.
   template <Message M>
   Result<M> next() {
     for (;;) {
-      zmq::message_t frame;
-      if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
-      const Result<Front> front = decode_front(bytes_of(frame));
-      if (!front) return front.failure();
-      if (Result<M> message = decode_message<M>(front->envelope)) return message;
+      const Result<Envelope> envelope = next_envelope();
+      if (!envelope) return envelope.failure();
+      if (Result<M> message = decode_message<M>(*envelope)) return message;
     }
   }
 
@@ -213,6 +219,31 @@ TEST(ZmqInbox, IB4_RandomFramesAreCountedAndDisturbNobody) {
   at.caller.send_sequence(2);
   EXPECT_TRUE(at.peer.sink.wait_for_envelopes(2));
   EXPECT_TRUE(at.peer.sink.downs().empty());
+}
+
+TEST(ZmqInbox, IB4_AWatchThatNoNodeCouldAnswerEndsNobody) {
+  const TestFolder folder;
+  ZmqTransportOptions options = test_options(folder, folder.ipc("node"));
+  Node node({.name = "node", .job = 7}, make_threaded_parts(1, make_zmq_transport(options)));
+  ASSERT_TRUE(node.start());
+  RawCaller hostile(node.endpoint());
+  hostile.say_hello();
+  ASSERT_TRUE(hostile.next<LinkWelcome>());
+  constexpr std::uint32_t kLetters = 60'000;
+  Envelope watch;
+  watch.message = "runtime.watch";
+  watch.body.assign(reinterpret_cast<const char*>(&kLetters), sizeof kLetters);
+  watch.body.append(kLetters + sizeof(std::uint32_t), 'n');
+  watch.header.kind = EnvelopeKind::watch;
+  watch.header.job = 7;
+  watch.header.sequence = 1;
+  hostile.send(watch, {}, {});
+  Result<LinkNote> note = hostile.next<LinkNote>();
+  while (note && note->received < 1) note = hostile.next<LinkNote>();
+  EXPECT_TRUE(note) << "it arrived, and the node is still there to say so";
+  RawCaller proper(node.endpoint());
+  proper.say_hello();
+  EXPECT_TRUE(proper.next<LinkWelcome>());
 }
 
 }  // namespace
