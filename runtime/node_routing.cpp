@@ -272,6 +272,12 @@ void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
     pending_.complete(envelope.header.correlation,
                       why.within("cannot reach the node of " + envelope.message + "'s receiver"));
   }
+  if (envelope.header.kind == EnvelopeKind::watch) {
+    const Result<WatchBody> body = decode_message<WatchBody>(envelope);
+    if (!body) return;
+    tell_watchers(body->target,
+                  {FailureKind::disconnected, "cannot reach the node of " + body->target.describe() + ": " + why.text});
+  }
 }
 
 }  // namespace troupe::runtime

@@ -191,7 +191,11 @@ void ZmqPostOffice::bury(ZmqOutLink& link, Telling telling) {
   around_.outbox->release(endpoint, gone);
   around_.tally.undeliverable += unsent.size();
   for (Envelope& envelope : unsent) sink_.on_undeliverable(std::move(envelope), why);
-  if (!link.was_up()) return;
+  if (!link.was_up()) {
+    // No instance, so no other half of it can tell: whoever waits for that peer hears here that it cannot be reached.
+    if (telling == Telling::sink) sink_.on_peer_down(endpoint, why);
+    return;
+  }
   if (parts_.arena) orphans_.push_back({link.id(), link.peer_process()});
   if (telling == Telling::sink) {
     report_down(endpoint, link.peer_instance(), why);

@@ -272,5 +272,19 @@ TEST(NodeRouting, ND4_ARequestThatComesBackFailsAtOnce) {
   EXPECT_NE(script.outcomes[0].find("nobody listens at memory://right"), std::string::npos) << script.outcomes[0];
 }
 
+TEST(NodeRouting, ND3_AWatchThatCannotBeDeliveredIsAnswered) {
+  Script script;
+  script.spawn(script.right, "stage", {});
+  script.spawn_watcher(script.left, "far");
+  script.watch(script.left, "far", {"stage", 0});
+  script.right.shutdown();  // before the watch has arrived
+  script.network.deliver_all();
+  EXPECT_EQ(script.downs, (Texts{"stage#1: disconnected: cannot reach the node of stage#1: nobody listens at "
+                                 "memory://right"}));
+  script.network.wire().cut(script.left.endpoint(), script.right.endpoint());
+  script.network.run_turns();
+  EXPECT_EQ(script.downs.size(), 1U) << "once";
+}
+
 }  // namespace
 }  // namespace troupe::runtime

@@ -225,6 +225,18 @@ TEST(ZmqFaults, StrangersOnTheListeningSocketsDisturbNobody) {
   EXPECT_TRUE(open_one.sink.downs().empty());
 }
 
+TEST(ZmqFaults, PO2_APeerThatNeverWasIsReportedToo) {
+  const TestFolder folder;
+  ZmqTransportOptions hasty = test_options(folder, folder.ipc("hasty"));
+  hasty.peer_timeout = std::chrono::milliseconds(300);
+  TestPeer peer(hasty);
+  ASSERT_TRUE(peer.transport->send(folder.ipc("nobody"), numbered(1)));
+  ASSERT_TRUE(peer.sink.wait_for_downs(1));
+  EXPECT_EQ(peer.sink.downs().front().endpoint, folder.ipc("nobody"));
+  EXPECT_NE(peer.sink.downs().front().why.text.find("nobody answered"), std::string::npos);
+  EXPECT_EQ(peer.sink.returned().size(), 1U);
+}
+
 TEST(ZmqFaults, PO4_AMessageTheSinkThrowsAtIsDroppedAlone) {
   std::vector<std::uint32_t> taken;  // the receiver's thread alone, until it has stopped
   const TestFolder folder;
