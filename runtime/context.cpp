@@ -100,6 +100,10 @@ void Context::unwatch(const ActorId& actor) {
   node_.core_->unwatch(actor, self());
 }
 
+void Context::watch_links() {
+  node_.core_->watch_links(self());
+}
+
 void Context::stop() {
   cell_.wish_ = ActorCell::Wish::stop;
 }

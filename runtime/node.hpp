@@ -62,6 +62,7 @@ struct SpawnOptions {
 /// ND-3  Every watcher of an actor gets exactly one ActorDown for it, with the first cause that became known.
 /// ND-4  When an actor or a node is declared dead, every request pending on it fails at once with that cause.
 /// ND-5  shutdown() ends within its deadline whatever the actors do, except one that never returns from a turn.
+/// ND-6  An actor that watches the links hears LinkLost for every link to another node that is given up.
 class Node {
 public:
   Node(NodeOptions options, NodeParts parts);

@@ -110,6 +110,7 @@ void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
   std::shared_ptr<ActorCell> last;  // released outside the lock: its destructor runs the actor's
   {
     const std::lock_guard lock(mutex_);
+    std::erase(link_watchers_, Watcher{name_hash(id.name), id.incarnation, ""});
     const auto found = cells_.find(name_hash(id.name));
     if (found != cells_.end() && found->second.get() == &cell) {
       dead_.push_back(cell.snapshot());
@@ -157,6 +158,7 @@ void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
   pending_.fail_endpoint(endpoint, cause);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
+  tell_of_lost_link(endpoint, cause);
 }
 
 void NodeCore::log_dead_letter(const Envelope& envelope, const Failure& why) const {

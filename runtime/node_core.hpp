@@ -45,6 +45,7 @@ public:
 
   void watch(const ActorId& target, const ActorId& watcher);
   void unwatch(const ActorId& target, const ActorId& watcher);
+  void watch_links(const ActorId& watcher);
   void declare_down(const ActorId& actor, const Failure& cause);
   void cell_ended(const ActorCell& cell, const Failure& cause);
   void log_dead_letter(const Envelope& envelope, const Failure& why) const;
@@ -69,6 +70,8 @@ private:
   [[nodiscard]] bool is_acceptable(const Envelope& envelope);
   void tell_watchers(const ActorId& actor, const Failure& cause);
   void tell(const Watcher& watcher, const ActorId& actor, const Failure& cause);
+  void tell_of_lost_link(const std::string& endpoint, const Failure& cause);
+  void hand_news(const Watcher& watcher, Envelope envelope);
   /// Remembers a watch on an actor of this node, or tells the watcher at once that it is dead.
   void add_local_watch(const ActorId& target, const Watcher& watcher);
   /// What is known of an actor that is not here.
@@ -84,6 +87,7 @@ private:
   mutable std::mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<ActorCell>> cells_;  // guarded by mutex_; shared with posted turns
   std::deque<Snapshot> dead_;                                  // guarded by mutex_
+  std::vector<Watcher> link_watchers_;                         // guarded by mutex_: actors of this node
 };
 
 }  // namespace troupe::runtime

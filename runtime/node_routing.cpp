@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace troupe::runtime {
@@ -173,8 +174,28 @@ void NodeCore::unwatch(const ActorId& target, const ActorId& watcher) {
   watches_.remove(name_hash(target.name), {name_hash(watcher.name), watcher.incarnation, ""});
 }
 
+void NodeCore::watch_links(const ActorId& watcher) {
+  const Watcher row{name_hash(watcher.name), watcher.incarnation, ""};
+  const std::lock_guard lock(mutex_);
+  if (std::find(link_watchers_.begin(), link_watchers_.end(), row) == link_watchers_.end()) {
+    link_watchers_.push_back(row);
+  }
+}
+
+void NodeCore::tell_of_lost_link(const std::string& endpoint, const Failure& cause) {
+  std::vector<Watcher> watchers;
+  {
+    const std::lock_guard lock(mutex_);
+    watchers = link_watchers_;
+  }
+  for (const Watcher& watcher : watchers) hand_news(watcher, encode_message(LinkLost{endpoint, cause.shortened()}));
+}
+
 void NodeCore::tell(const Watcher& watcher, const ActorId& actor, const Failure& cause) {
-  Envelope envelope = encode_message(ActorDown{actor, cause.shortened()});
+  hand_news(watcher, encode_message(ActorDown{actor, cause.shortened()}));
+}
+
+void NodeCore::hand_news(const Watcher& watcher, Envelope envelope) {
   envelope.header.kind = EnvelopeKind::down;
   envelope.header.receiver = watcher.name;
   envelope.header.receiver_incarnation = watcher.incarnation;

@@ -22,4 +22,17 @@ struct ActorDown {
   }
 };
 
+/// Delivered to an actor that watches its node's links, once for each link that is given up: what was on the way to or
+/// from the node at `endpoint` may be lost, although both processes may live.
+struct LinkLost {
+  static constexpr std::string_view kName = "runtime.link_lost";
+  std::string endpoint;
+  Failure cause;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(endpoint, cause);
+  }
+};
+
 }  // namespace troupe::runtime

@@ -24,6 +24,8 @@ constexpr runtime::Duration kDeadAfter = std::chrono::seconds(3);
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
 // A directory update is a few map writes; five seconds are a process that does not run.
 constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
+// A process that died is reported by its agent within milliseconds, with the true cause: only one that lives is killed.
+constexpr runtime::Duration kBlameGrace = std::chrono::seconds(1);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
 
 double seconds(runtime::Duration duration) {
@@ -41,7 +43,7 @@ runtime::Behavior HeadActor::behavior() {
   using runtime::on;
   return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),  on(this, &HeadActor::worker_ready),
           on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor), on(this, &HeadActor::end_job),
-          on(this, &HeadActor::record_event),  on(this, &HeadActor::tick)};
+          on(this, &HeadActor::record_event),  on(this, &HeadActor::peer_lost),  on(this, &HeadActor::tick)};
 }
 
 void HeadActor::on_start(runtime::Context& context) {
@@ -259,6 +261,38 @@ void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) 
   context.reply(Ack{});
 }
 
+void HeadActor::peer_lost(const PeerLost& message, runtime::Context& context) {
+  const ActorRecord* reporter = find(message.reporter);
+  const ActorRecord* peer = find(message.peer);
+  const bool both_up =
+      reporter != nullptr && peer != nullptr && reporter->state() == ActorState::up && peer->state() == ActorState::up;
+  if (!both_up || job_ != Job::running) return;
+  Pending& pending = pending_[peer->id().name];
+  // Whoever is blamed has no say any more, and is blamed once.
+  if (pending_[reporter->id().name].blame || pending.blame) return;
+  pending.blame = message;
+  pending.kill_at = context.now() + kBlameGrace;
+}
+
+void HeadActor::kill_blamed(const ActorRecord& record, Pending& pending, runtime::Context& context) {
+  pending.kill_at = {};
+  const ActorRecord* reporter = find(pending.blame->reporter);
+  if (reporter == nullptr || reporter->state() != ActorState::up) {
+    pending.blame.reset();  // died meanwhile: nobody waits for what was lost
+    return;
+  }
+  const std::string cause = pending.blame->reporter.describe() + " has lost it: " + pending.blame->cause.text;
+  events_.record("link_lost", {{"actor", record.id().name},
+                               {"incarnation", record.id().incarnation},
+                               {"node", record.node()},
+                               {"reporter", pending.blame->reporter.name},
+                               {"cause", pending.blame->cause.text}});
+  spdlog::warn("event=link_lost actor={} cause=\"{}\"", record.id().describe(), cause);
+  if (nodes_.contains(record.node())) {
+    (void)context.send(nodes_.at(record.node()).agent.actor, KillProcess{record.id()});  // it reports the end
+  }
+}
+
 void HeadActor::end_job(const EndJob& message, runtime::Context& context) {
   job_ = Job::ending;
   spdlog::debug("event=end_job reason=\"{}\"", message.reason);
@@ -303,6 +337,9 @@ void HeadActor::tick(const HeadTick&, runtime::Context& context) {
         if (nodes_.contains(record.node())) {
           (void)context.send(nodes_.at(record.node()).agent.actor, KillProcess{record.id()});
         }
+      } else if (record.state() == ActorState::up && pending.kill_at != runtime::TimePoint{} &&
+                 now >= pending.kill_at) {
+        kill_blamed(record, pending, context);
       }
     }
     place_waiting(context);

@@ -12,6 +12,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,6 +50,9 @@ struct HeadTick {
 /// HD-2  An actor whose restarts exceed the limits ends the job with one report that names the first cause.
 /// HD-3  The driver hears AllUp after every change, and only when every actor is up and every process knows where the
 ///       others live: what an actor then sends finds its way.
+/// HD-4  When two processes that live have lost their link, one of them is ended, so that nobody waits for what was
+/// lost:
+///       the one that is reported, and of two that report each other the one reported first.
 class HeadActor final : public runtime::Actor {
 public:
   HeadActor(JobSpec spec, EventLog& events);
@@ -64,6 +68,8 @@ private:
   struct Pending {  // when something has to be looked at again
     runtime::TimePoint restart_at{};
     runtime::TimePoint ready_by{};
+    runtime::TimePoint kill_at{};   // when blame was given, and the process has not ended by itself
+    std::optional<PeerLost> blame;  // the first report that this incarnation cannot be reached
   };
 
   void register_node(const RegisterNode& message, runtime::Context& context);
@@ -73,11 +79,13 @@ private:
   void kill_actor(const KillActor& message, runtime::Context& context);
   void end_job(const EndJob& message, runtime::Context& context);
   void record_event(const RecordEvent& message, runtime::Context& context);
+  void peer_lost(const PeerLost& message, runtime::Context& context);
   void tick(const HeadTick& message, runtime::Context& context);
 
   void place_waiting(runtime::Context& context);
   void start_actor(ActorRecord& record, const std::string& node, runtime::Context& context);
   void lost(ActorRecord& record, const runtime::Failure& cause, runtime::Context& context);
+  void kill_blamed(const ActorRecord& record, Pending& pending, runtime::Context& context);
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);
   void tell_members(const DirectoryUpdate& update, runtime::Context& context);

@@ -9,8 +9,8 @@
 
 namespace troupe::scheduler {
 
-/// A worker process's ear for the head: keeps the node's directory up to date, and notices when the head or the
-/// process's own actor is gone.
+/// A worker process's ear for the head: keeps the node's directory up to date, notices when the head or the
+/// process's own actor is gone, and reports lost links to other actors.
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     borrows nothing; `on_end` must be callable from any thread and must not block.
@@ -18,6 +18,7 @@ namespace troupe::scheduler {
 /// Restart:       starts with the process.
 ///
 /// ME-1  Deaths of an update are declared before its placements are announced.
+/// ME-2  A lost link is reported to the head once for every actor that lives at its other end.
 class MemberActor final : public runtime::Actor {
 public:
   /// Called once, with the reason, when this process has no more business: its actor failed, or the head is gone.
@@ -31,6 +32,7 @@ public:
 private:
   void update(const DirectoryUpdate& message, runtime::Context& context);
   void someone_down(const runtime::ActorDown& message, runtime::Context& context);
+  void link_lost(const runtime::LinkLost& message, runtime::Context& context);
 
   const runtime::ActorId own_actor_;
   const OnEnd on_end_;

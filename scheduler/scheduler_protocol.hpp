@@ -86,6 +86,20 @@ struct ActorExited {
   }
 };
 
+/// A worker process has lost its link to another one: messages between them may be gone, and both may live and wait for
+/// them.
+struct PeerLost {
+  static constexpr std::string_view kName = "head.peer_lost";
+  runtime::ActorId reporter;
+  runtime::ActorId peer;
+  runtime::Failure cause;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(reporter, peer, cause);
+  }
+};
+
 struct NodeHeartbeat {
   static constexpr std::string_view kName = "head.node_heartbeat";
   std::string node;

@@ -44,6 +44,25 @@ private:
   const std::unique_ptr<Transport> transport_;
 };
 
+/// Writes down every lost link.
+class LinkListener final : public Actor {
+public:
+  LinkListener(Texts& lost, std::string name) : lost_(lost), name_(std::move(name)) {}
+  Behavior behavior() override { return {on(this, &LinkListener::link_lost)}; }
+  void on_start(Context& context) override {
+    context.watch_links();
+    context.watch_links();  // once is enough
+  }
+
+private:
+  void link_lost(const LinkLost& message, Context&) {
+    lost_.push_back(name_ + " lost " + message.endpoint + ": " + message.cause.text);
+  }
+
+  Texts& lost_;
+  const std::string name_;
+};
+
 /// An actor's id as a message's body has it.
 std::string id_bytes(std::size_t name_size) {
   const auto size = static_cast<std::uint32_t>(name_size);
@@ -284,6 +303,26 @@ TEST(NodeRouting, ND3_AWatchThatCannotBeDeliveredIsAnswered) {
   script.network.wire().cut(script.left.endpoint(), script.right.endpoint());
   script.network.run_turns();
   EXPECT_EQ(script.downs.size(), 1U) << "once";
+}
+
+TEST(NodeRouting, ND6_ALostLinkIsToldToWhoWatchesTheLinksAsLongAsTheyLive) {
+  Script script;
+  Texts lost;
+  const auto spawn_listener = [&](const std::string& name) { script.left.spawn<LinkListener>(name, lost, name); };
+  spawn_listener("first");
+  spawn_listener("second");
+  script.spawn_watcher(script.left, "other");
+  const auto cut = [&] {
+    script.network.wire().cut(script.left.endpoint(), script.right.endpoint());
+    script.network.run_turns();
+  };
+  cut();
+  const std::string news = " lost memory://right: connection to memory://right lost: the wire was cut";
+  EXPECT_EQ(lost, (Texts{"first" + news, "second" + news}));
+  ASSERT_TRUE(script.left.stop("first"));
+  cut();
+  EXPECT_EQ(lost, (Texts{"first" + news, "second" + news, "second" + news}));
+  EXPECT_TRUE(script.downs.empty()) << "nobody has died";
 }
 
 }  // namespace

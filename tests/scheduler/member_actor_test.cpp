@@ -18,6 +18,7 @@ using runtime::Failure;
 using runtime::FailureKind;
 using runtime::Node;
 using scheduler::DirectoryUpdate;
+using scheduler::PeerLost;
 using test::hears;
 using test::ScriptedActor;
 
@@ -29,7 +30,8 @@ protected:
   MemberActor() {
     EXPECT_TRUE(head_node_.start());
     EXPECT_TRUE(node_.start());
-    EXPECT_TRUE(head_node_.spawn("head", std::make_unique<ScriptedActor>(runtime::Behavior{})));
+    EXPECT_TRUE(
+        head_node_.spawn("head", std::make_unique<ScriptedActor>(runtime::Behavior{hears<PeerLost>(reports_)})));
     node_.announce({{"head", 1}, "memory://head"});
     EXPECT_TRUE(node_.spawn("stage/r0.s0", std::make_unique<ScriptedActor>(runtime::Behavior{}),
                             {.incarnation = kIncarnation}));
@@ -39,6 +41,7 @@ protected:
                             {.incarnation = kIncarnation}));
   }
 
+  test::Heard<PeerLost> reports_;
   test::OneThreadWorld world_;
   Node head_node_{{.name = "head"}, world_.parts("head")};
   Node node_{{.name = "worker"}, world_.parts("worker")};
@@ -107,6 +110,25 @@ TEST_F(MemberActor, HearsOfOthersDeathsWithoutEnding) {
   const Failure cause{FailureKind::faulted, "x"};
   ASSERT_TRUE(node_.send("member/stage/r0.s0", DirectoryUpdate{{}, {{{"data/r0", 1}, cause}}}));
   EXPECT_TRUE(ends_.empty());
+}
+
+TEST_F(MemberActor, ME2_ALostLinkIsReportedForWhoLivesAtItsOtherEnd) {
+  const Failure cause{FailureKind::faulted, "killed by signal 9 (SIGKILL)"};
+  const DirectoryUpdate update{
+      {{{"stage/r0.s1", 2}, "memory://b"}, {{"stage/r1.s1", 5}, "memory://b"}, {{"data/r0", 1}, "memory://c"}}, {}};
+  ASSERT_TRUE(node_.send("member/stage/r0.s0", update));
+  world_.network.cut("memory://worker", "memory://b");
+  ASSERT_EQ(reports_.count(), 2U);
+  const PeerLost first = reports_.all()[0];
+  EXPECT_EQ(first.reporter, (ActorId{"stage/r0.s0", kIncarnation}));
+  EXPECT_EQ(first.peer, (ActorId{"stage/r0.s1", 2}));
+  EXPECT_NE(first.cause.text.find("the wire was cut"), std::string::npos) << first.cause.text;
+  EXPECT_EQ(reports_.last().peer, (ActorId{"stage/r1.s1", 5}));
+  // Whose death is known is not lost.
+  ASSERT_TRUE(node_.send("member/stage/r0.s0", DirectoryUpdate{{}, {{{"data/r0", 1}, cause}}}));
+  world_.network.cut("memory://worker", "memory://c");
+  EXPECT_EQ(reports_.count(), 2U);
+  EXPECT_TRUE(ends_.empty()) << "this process goes on";
 }
 
 }  // namespace
