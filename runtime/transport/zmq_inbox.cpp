@@ -54,7 +54,7 @@ void ZmqInbox::accept(std::size_t router, std::vector<zmq::message_t>& frames, T
   sender.last_heard = now;
   if (kind == EnvelopeKind::credit) return;
   if (kind == EnvelopeKind::bye) {
-    send_back(route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "goodbye"}));
+    (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "goodbye"}));
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
   }
   on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
@@ -85,7 +85,8 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
   }
   if (const std::string reason = reason_to_refuse(*hello); !reason.empty()) {
     ++parts_.tally.malformed;
-    return send_back(route, control(EnvelopeKind::bye, LinkBye{1, 0, reason}));
+    (void)send_back(route, control(EnvelopeKind::bye, LinkBye{1, 0, reason}));
+    return;
   }
   drop_older_instances(*hello);
   const Key key{hello->instance, hello->link};
@@ -112,7 +113,7 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
   welcome.window_bytes = parts_.options.window_bytes;
   welcome.arena_open = sender.arena ? 1 : 0;
   welcome.process = parts_.self.process;
-  send_back(route, control(EnvelopeKind::hello, welcome));
+  (void)send_back(route, control(EnvelopeKind::hello, welcome));
 }
 
 void ZmqInbox::drop_older_instances(const LinkHello& hello) {
@@ -182,7 +183,7 @@ Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front,
 // The sender hears why on the way back, so that it gives up the link instead of filling it.
 void ZmqInbox::send_off(Sender& sender, const std::string& why) {
   ++parts_.tally.malformed;
-  send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, why}));
+  (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, why}));
   remove(sender.key, {FailureKind::disconnected, "link from " + sender.endpoint + " broken: " + why});
 }
 
@@ -221,11 +222,13 @@ void ZmqInbox::tick(TimePoint now) {
 
 void ZmqInbox::send_note(Sender& sender, TimePoint now) {
   const LinkCost released = sender.ledger->released();
+  sender.last_told = now;
+  const LinkNote note{sender.received, released.messages, released.bytes};
+  // A note that finds no room stays owed, and is written anew in kNoteDelay.
+  if (send_back(sender.route, control(EnvelopeKind::credit, note)) == Sent::no) return;
   sender.told = released;
   sender.told_received = sender.received;
-  sender.last_told = now;
   sender.ledger->note_told(released);
-  send_back(sender.route, control(EnvelopeKind::credit, LinkNote{sender.received, released.messages, released.bytes}));
 }
 
 std::uint64_t ZmqInbox::received_from(const std::string& endpoint) const {
@@ -242,17 +245,18 @@ void ZmqInbox::excuse(Duration lateness) {
 
 void ZmqInbox::say_bye() {
   for (const auto& [key, sender] : senders_) {
-    send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "the node stops"}));
+    (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "the node stops"}));
   }
 }
 
-void ZmqInbox::send_back(const Route& route, Envelope envelope) {
+// Not sent when the connection is gone, or its reader has left too many answers unread. Only notes are sent again: a
+// dialer without its welcome dials anew, and who misses a goodbye finds the link silent.
+ZmqInbox::Sent ZmqInbox::send_back(const Route& route, Envelope envelope) {
   envelope.header.job = parts_.self.job;
   std::vector<zmq::message_t> frames;
   frames.emplace_back(route.second.data(), route.second.size());
   frames.push_back(encode_front(envelope, {}));
-  // Without a connection the note is not needed: the sender dials again and is told the totals in the welcome.
-  [[maybe_unused]] const bool sent = send_frames(*parts_.routers[route.first], frames);
+  return send_frames(*parts_.routers[route.first], frames) ? Sent::yes : Sent::no;
 }
 
 }  // namespace troupe::runtime

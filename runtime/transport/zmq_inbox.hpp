@@ -38,6 +38,8 @@ struct GoneSender {
 /// IB-2  Messages of a link are delivered in sequence, each once; a gap ends the link, a repeat is dropped.
 /// IB-3  A sender that ignores its window is sent off.
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
+/// IB-5  What waits for a caller that does not read is bounded; confirmations and credit that found no room are told
+///       once it reads again.
 class ZmqInbox {
 public:
   struct Parts {
@@ -96,7 +98,8 @@ private:
   void send_off(Sender& sender, const std::string& why);
   void remove(const Key& key, Failure why);
   void send_note(Sender& sender, TimePoint now);
-  void send_back(const Route& route, Envelope envelope);
+  enum class Sent : unsigned char { yes, no };
+  [[nodiscard]] Sent send_back(const Route& route, Envelope envelope);
   [[nodiscard]] bool owes_note(const Sender& sender) const;
 
   const Parts parts_;

@@ -21,6 +21,7 @@ constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
 constexpr int kHandshakeMs = 3000;
 constexpr std::int64_t kMaxFrameBytes = 16LL << 20;
+constexpr int kMaxAnswersWaiting = 1000;  // per connection
 
 Failure cannot_listen(const std::string& where, const std::string& why) {
   return {FailureKind::disconnected, "cannot listen on " + where + ": " + why};
@@ -108,6 +109,8 @@ Result<Listening> listen_on(zmq::context_t& context, const std::string& where) {
   Listening listening{zmq::socket_t(context, zmq::socket_type::router), where, {}};
   set_link_options(listening.router);
   listening.router.set(zmq::sockopt::router_mandatory, true);
+  // Answers have no window: who asks and never reads must not make this process hold more and more of them.
+  listening.router.set(zmq::sockopt::sndhwm, kMaxAnswersWaiting);
   if (where.starts_with(kIpc)) {
     const std::filesystem::path path = where.substr(kIpc.size());
     if (!is_sane_endpoint(where)) return cannot_listen(where, "not of the form ipc:///folder/name");

@@ -14,6 +14,7 @@ class RawCaller {
 public:
   explicit RawCaller(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::sndhwm, 0);
     socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
     socket_.connect(endpoint);
     hello_.job = 7;
@@ -244,6 +245,37 @@ TEST(ZmqInbox, IB4_AWatchThatNoNodeCouldAnswerEndsNobody) {
   RawCaller proper(node.endpoint());
   proper.say_hello();
   EXPECT_TRUE(proper.next<LinkWelcome>());
+}
+
+TEST(ZmqInbox, IB5_WhatWaitsForACallerWhoDoesNotReadIsBoundedAndNoCreditIsLost) {
+  const TestFolder folder;
+  ZmqTransportOptions options = test_options(folder, folder.ipc("peer"));
+  options.heartbeat = 10 * kPatience;  // only what is owed is told
+  options.peer_timeout = 30 * kPatience;
+  TestPeer peer(options);
+  RawCaller caller(peer.endpoint());
+  constexpr std::uint64_t kHellos = 20'000;
+  caller.say_hello();
+  ASSERT_TRUE(caller.next<LinkWelcome>());
+  caller.hello().job = 8;  // refused, each with an answer
+  for (std::uint64_t i = 0; i < kHellos; ++i) caller.say_hello();
+  for (std::uint64_t sequence = 1; sequence <= 5; ++sequence) caller.send_sequence(sequence);
+  ASSERT_TRUE(peer.sink.wait_for_envelopes(5));  // behind all hellos
+  EXPECT_EQ(peer.transport->counters().malformed, kHellos);
+  (void)peer.sink.take_envelopes();  // done with: credit for five is due
+  std::uint64_t answers = 0;
+  LinkNote last;
+  while (last.received < 5 || last.released_messages < 5) {
+    const Result<Envelope> answer = caller.next_envelope();
+    ASSERT_TRUE(answer) << "after " << answers << " answers: the credit was never told";
+    if (const Result<LinkNote> note = decode_message<LinkNote>(*answer)) {
+      last = *note;
+    } else {
+      ++answers;
+    }
+  }
+  EXPECT_GT(answers, 0U);
+  EXPECT_LT(answers, kHellos / 2) << "the rest was not kept for a caller who does not read";
 }
 
 }  // namespace
