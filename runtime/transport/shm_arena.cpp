@@ -1,6 +1,7 @@
 #include "runtime/transport/shm_arena.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -86,7 +87,8 @@ struct ProcessStatus {
   std::uint64_t start = 0;
 };
 
-// State letter and start time from /proc/PID/stat (proc(5), fields 3 and 22); nothing when there is no such process.
+// State letter and start time from /proc/PID/stat (proc(5), fields 3 and 22); nothing when it cannot be read: no such
+// process, or no file can be opened now.
 std::optional<ProcessStatus> process_status(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
@@ -106,7 +108,9 @@ std::optional<ProcessStatus> process_status(std::int64_t pid) {
 
 bool is_gone(std::int64_t pid) {
   const std::optional<ProcessStatus> status = process_status(pid);
-  return !status || status->state == 'Z' || status->state == 'X';
+  if (status) return status->state == 'Z' || status->state == 'X';
+  // A file that cannot be read proves nothing: this process may have too many open.
+  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
 }
 
 // Frees the block when the last handle of its payload goes; keeps the mapping until then.
@@ -317,7 +321,8 @@ bool is_dead(const ProcessMark& process) {
   if (process.pid <= 0 || self.pid_namespace == 0 || process.pid_namespace != self.pid_namespace) return false;
   if (is_gone(process.pid)) return true;
   const std::optional<ProcessStatus> status = process_status(process.pid);
-  return status && status->start != process.start;
+  const bool is_known = process.start != 0;  // it could read its own when it made the mark
+  return status && is_known && status->start != process.start;
 }
 
 namespace {

@@ -2,9 +2,11 @@
 
 #include "tests/runtime/transport/zmq_child.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include <fstream>
 #include <random>
@@ -193,6 +195,36 @@ TEST(ShmArena, DeadProcessesAreToldFromLivingOnes) {
   other_namespace.pid_namespace += 1;
   child.kill();
   EXPECT_FALSE(is_dead(other_namespace)) << "cannot be told";
+}
+
+TEST(ShmArena, TooManyOpenFilesMakeNobodyDead) {
+  Child gone([](ChildEnd& end) {
+    end.tell('r');
+    ChildEnd::wait_to_be_killed();
+  });
+  ASSERT_TRUE(gone.wait_for('r'));
+  const ProcessMark self = this_process();
+  ProcessMark dead = self;
+  dead.pid = gone.pid();
+  gone.kill();
+  Child child([self, dead](ChildEnd& end) {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 0;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    const ProcessMark unread = this_process();
+    end.tell(::open("/proc/self/stat", O_RDONLY) < 0 ? 'e' : 'o');
+    end.tell(is_dead(self) ? 'd' : 'l');
+    end.tell(is_dead(dead) ? 'd' : 'l');
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    end.tell(is_dead(unread) ? 'd' : 'l');
+  });
+  EXPECT_EQ(child.next(), 'e');
+  EXPECT_EQ(child.next(), 'l') << "it lives, only nothing can be opened to see it";
+  EXPECT_EQ(child.next(), 'd') << "there is no such process, and that needs no file";
+  EXPECT_EQ(child.next(), 'l') << "a mark made without reading one's own start proves nothing";
+  child.join();
 }
 
 }  // namespace
