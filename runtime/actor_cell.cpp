@@ -55,8 +55,16 @@ void ActorCell::count_dead_letter() {
 
 PushResult ActorCell::deliver(Envelope& envelope) {
   const PushResult result = mailbox_.push(envelope);
-  if (result == PushResult::queued) parts_.strand->post([self = shared_from_this()] { self->turn(); });
+  if (result == PushResult::queued) post([self = shared_from_this()] { self->turn(); });
   return result;
+}
+
+void ActorCell::post(std::function<void()> task) {
+  if (!started_.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(mutex_);
+    if (!started_.load(std::memory_order_relaxed)) return early_.push_back(std::move(task));
+  }
+  parts_.strand->post(std::move(task));
 }
 
 /// Runs the actor's code. The one place where its exceptions are caught.
@@ -86,6 +94,15 @@ void ActorCell::start(Started started) {
     started(Done{});
     if (self->wish_ == Wish::stop) self->finish();
   });
+  // The node knows the cell already: what others asked of it meanwhile follows, in order and outside the lock.
+  for (std::vector<std::function<void()>> early;; early.clear()) {
+    {
+      const std::lock_guard lock(mutex_);
+      early.swap(early_);
+      if (early.empty()) return started_.store(true, std::memory_order_release);
+    }
+    for (std::function<void()>& task : early) parts_.strand->post(std::move(task));
+  }
 }
 
 void ActorCell::turn() {
@@ -150,7 +167,7 @@ void ActorCell::ask_to_stop(std::function<void()> stopped) {
     }
   }
   if (stopped) return stopped();
-  parts_.strand->post([self = shared_from_this()] { self->finish(); });
+  post([self = shared_from_this()] { self->finish(); });
 }
 
 void ActorCell::finish() {

@@ -7,6 +7,7 @@
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -31,6 +32,7 @@ class NodeCore;
 /// CE-2  After a throw the actor gets no further turn, and every request waiting for it is answered with the cause.
 /// CE-3  A request whose handler returned without answering or deferring is answered with a Failure.
 /// CE-4  The actor is destroyed in its own turn, before anybody hears of its end.
+/// CE-5  Nothing is handled before on_start(): what is delivered, or asked to stop, before start() waits for it.
 class ActorCell final : public std::enable_shared_from_this<ActorCell> {
 public:
   using Started = std::function<void(Result<Done>)>;
@@ -66,6 +68,8 @@ public:
 private:
   friend class Context;
 
+  /// A turn on the strand, after on_start()'s.
+  void post(std::function<void()> task);
   void turn();
   void handle(const Envelope& envelope);
   void remember_deferred(const ReplyTo& asker);
@@ -95,6 +99,8 @@ private:
   mutable std::mutex mutex_;
   Snapshot snapshot_;                              // guarded by mutex_
   std::vector<std::function<void()>> on_stopped_;  // guarded by mutex_
+  std::vector<std::function<void()>> early_;       // guarded by mutex_: turns asked for before start()
+  std::atomic<bool> started_ = false;              // set under mutex_, when early_ is posted
 };
 
 }  // namespace troupe::runtime

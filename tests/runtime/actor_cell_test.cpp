@@ -1,5 +1,6 @@
 #include "runtime/actor_cell.hpp"
 
+#include "runtime/node_core.hpp"
 #include "tests/runtime/script.hpp"
 
 #include <atomic>
@@ -235,6 +236,76 @@ TEST(ActorCell, MessagesThatDoNotDecodeAreDeadLetters) {
   const Snapshot now = script.right.snapshot_of("receiver");
   EXPECT_EQ(now.dead_letters, 1U);
   EXPECT_EQ(now.status, ActorStatus::running);
+}
+
+/// The inside of a node, to be there between the two steps of spawning.
+class Inside {
+public:
+  Inside() { EXPECT_TRUE(core.start()); }
+  std::shared_ptr<ActorCell> make(const std::string& name, HookedActor::Hooks hooks) {
+    return core.make_cell(name, hooked(std::move(hooks)), {}).value();
+  }
+
+  Node node{{}, make_local_parts(1)};  // what a Context shows
+  NodeCore core{node, {}, make_local_parts(2)};
+};
+
+TEST(ActorCell, CE5_WhatComesBeforeTheStartIsHandledAfterIt) {
+  Texts order;  // the actor's turns only, until `done`
+  std::promise<void> done;
+  HookedActor::Hooks hooks;
+  hooks.start = [&](Context&) { order.push_back("start"); };
+  hooks.number = [&](const Number& message, Context&) {
+    order.push_back(std::to_string(message.value));
+    if (message.value == 3) done.set_value();
+  };
+  Inside inside;
+  const std::shared_ptr<ActorCell> cell = inside.make("early", std::move(hooks));
+  for (const std::uint32_t value : {1U, 2U}) {
+    ASSERT_TRUE(inside.core.route({"early", 0}, encode_message(Number{value}))) << "others know the name already";
+  }
+  cell->start([](const Result<Done>&) {});
+  ASSERT_TRUE(inside.core.route({"early", 0}, encode_message(Number{3})));
+  ASSERT_EQ(done.get_future().wait_for(seconds(5)), std::future_status::ready);
+  EXPECT_EQ(order, (Texts{"start", "1", "2", "3"}));
+  EXPECT_EQ(cell->snapshot().dead_letters, 0U);
+}
+
+TEST(ActorCell, CE5_AStopAskedForBeforeTheStartComesAfterIt) {
+  Texts order;
+  std::promise<void> stopped;
+  HookedActor::Hooks hooks;
+  hooks.start = [&](Context&) { order.push_back("start"); };
+  hooks.stop = [&](Context&) { order.push_back("stop"); };
+  Inside inside;
+  const std::shared_ptr<ActorCell> cell = inside.make("brief", std::move(hooks));
+  cell->ask_to_stop([&stopped] { stopped.set_value(); });
+  cell->start([](const Result<Done>&) {});
+  ASSERT_EQ(stopped.get_future().wait_for(seconds(5)), std::future_status::ready);
+  EXPECT_EQ(order, (Texts{"start", "stop"}));
+}
+
+TEST(ActorCell, CE5_WhoSendsWhileAnotherSpawnsLosesNothing) {
+  Node node({}, make_local_parts(2));
+  ASSERT_TRUE(node.start());
+  constexpr int kActors = 300;
+  for (int i = 0; i < kActors; ++i) {
+    const std::string name = "actor" + std::to_string(i);
+    std::atomic<bool> has_started = false;
+    std::promise<bool> handled;
+    HookedActor::Hooks hooks;
+    hooks.start = [&](Context&) { has_started = true; };
+    hooks.number = [&](const Number&, Context&) { handled.set_value(has_started); };
+    std::thread sender([&] {
+      while (!node.send(name, Number{})) std::this_thread::yield();
+    });
+    EXPECT_TRUE(node.spawn_later(name, hooked(std::move(hooks))));
+    sender.join();
+    std::future<bool> outcome = handled.get_future();
+    ASSERT_EQ(outcome.wait_for(seconds(5)), std::future_status::ready) << name << " lost its first message";
+    EXPECT_TRUE(outcome.get());
+    ASSERT_TRUE(node.stop(name, seconds(5)));
+  }
 }
 
 }  // namespace
