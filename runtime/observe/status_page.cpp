@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <optional>
 
@@ -139,17 +140,23 @@ Failure cannot(const std::string& what, const std::filesystem::path& path) {
 
 Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path& directory, const ActorId& actor) {
   const std::filesystem::path path = directory / file_name(actor);
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  // A page of the same name may be mapped by readers, and to shorten it would be their SIGBUS: the new one is made
+  // aside, in full, and takes the name when it is whole.
+  const std::filesystem::path aside = path.string() + ".new." + std::to_string(getpid());
+  const int descriptor = ::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return cannot("make", path);
   // Allocated now, so that a full disk is an error here and not a SIGBUS later.
   const int allocated = posix_fallocate(descriptor, 0, sizeof(Page));
   void* mapping =
       allocated == 0 ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) : MAP_FAILED;
   if (allocated != 0) errno = allocated;
-  const Failure failure = mapping == MAP_FAILED ? cannot("map", path) : Failure{};
+  Failure failure = mapping == MAP_FAILED ? cannot("map", path) : Failure{};
   close(descriptor);
-  if (mapping == MAP_FAILED) return failure;
-  return std::unique_ptr<StatusPage>(new StatusPage(mapping));
+  std::unique_ptr<StatusPage> page(mapping == MAP_FAILED ? nullptr : new StatusPage(mapping));
+  if (page && std::rename(aside.c_str(), path.c_str()) == 0) return page;
+  if (page) failure = cannot("name", path);
+  ::unlink(aside.c_str());
+  return failure;
 }
 
 StatusPage::StatusPage(void* mapping) : mapping_(mapping) {

@@ -19,6 +19,7 @@ namespace troupe::runtime {
 ///
 /// SP-1  A reader sees a snapshot that was published whole, or none.
 /// SP-2  The page of a process killed at any instant stays readable: the snapshot published last, or the one before.
+/// SP-3  A page that takes the place of another of the same name leaves those who look at the old one undisturbed.
 class StatusPage final {
 public:
   [[nodiscard]] static Result<std::unique_ptr<StatusPage>> open(const std::filesystem::path& directory,

@@ -2,7 +2,10 @@
 
 #include "tests/runtime/transport/zmq_child.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
@@ -167,6 +170,51 @@ TEST(StatusPage, AFolderThatIsNotThereIsAFailureInWords) {
   const auto page = StatusPage::open("/nowhere/at/all", {"a", 1});
   ASSERT_FALSE(page);
   EXPECT_NE(page.failure().text.find("/nowhere/at/all/a.1.status: No such file"), std::string::npos);
+}
+
+TEST(StatusPage, SP3_WhoLooksAtAPageKeepsItWhenAnotherTakesItsName) {
+  const TestFolder folder;
+  const ActorId actor{"stage/r0.s1", 3};
+  std::unique_ptr<StatusPage> page = StatusPage::open(folder.path(), actor).value();
+  page->publish(numbered_snapshot(1));
+  const int descriptor = ::open((folder.path() / "stage_r0.s1.3.status").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(descriptor, 0);
+  struct stat before {};
+  ASSERT_EQ(::fstat(descriptor, &before), 0);
+  std::vector<char> old_bytes(static_cast<std::size_t>(before.st_size));
+  ASSERT_EQ(::pread(descriptor, old_bytes.data(), old_bytes.size(), 0), before.st_size);
+  page = StatusPage::open(folder.path(), actor).value();
+  std::vector<char> bytes(old_bytes.size());
+  EXPECT_EQ(::pread(descriptor, bytes.data(), bytes.size(), 0), before.st_size);
+  EXPECT_EQ(bytes, old_bytes) << "the page under a reader was emptied";
+  ::close(descriptor);
+  page->publish(numbered_snapshot(2));
+  const std::vector<Snapshot> read = read_status_pages(folder.path());
+  ASSERT_EQ(read.size(), 1U);
+  EXPECT_EQ(read[0].handled, 2U);
+  EXPECT_EQ(folder.entries(), 1U) << "nothing is left beside it";
+}
+
+TEST(StatusPage, SP3_AReaderOutlivesPagesThatAreMadeAnew) {
+  const TestFolder folder;
+  const ActorId actor{"stage/r0.s1", 3};
+  StatusPage::open(folder.path(), actor).value()->publish(numbered_snapshot(1));
+  constexpr int kReads = 5000;
+  Child reader([&folder](const ChildEnd& end) {
+    bool whole = true;
+    for (int i = 0; i < kReads; ++i) {
+      for (const Snapshot& snapshot : read_status_pages(folder.path())) whole = whole && is_whole(snapshot);
+    }
+    end.tell(whole ? 'w' : 'm');
+    ChildEnd::wait_to_be_killed();
+  });
+  std::atomic<bool> go_on = true;
+  std::thread writer([&] {
+    while (go_on) StatusPage::open(folder.path(), actor).value()->publish(numbered_snapshot(2));
+  });
+  EXPECT_EQ(reader.next(), 'w') << "m = a mixture was read, otherwise the reader died";
+  go_on = false;
+  writer.join();
 }
 
 }  // namespace
