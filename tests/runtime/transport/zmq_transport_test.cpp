@@ -169,7 +169,9 @@ TEST_P(ZmqTransport, TR2_NobodyThereComesBack) {
     EXPECT_EQ(left.sink.returned()[i].why.kind, FailureKind::disconnected);
   }
   EXPECT_EQ(left.transport->counters().undeliverable, 3U);
-  EXPECT_TRUE(left.sink.downs().empty()) << "there was no link that could end";
+  ASSERT_TRUE(left.sink.wait_for_downs(1)) << "who waits for that peer has to hear";
+  EXPECT_EQ(left.sink.downs().size(), 1U);
+  EXPECT_EQ(left.sink.downs().front().endpoint, nobody);
 }
 
 TEST_P(ZmqTransport, TR2_ForgetGivesBackAtOnce) {
