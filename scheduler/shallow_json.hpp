@@ -16,9 +16,11 @@ inline constexpr int kMostJsonLevels = 8;
 template <class Json = nlohmann::json>
 [[nodiscard]] Json parse_shallow_json(std::string_view text) {
   enum class Depth { fits, too_deep } found = Depth::fits;
-  const auto keep = [&found](int depth, typename Json::parse_event_t, Json&) {
-    if (depth > kMostJsonLevels) found = Depth::too_deep;
-    return depth <= kMostJsonLevels;
+  const auto keep = [&found](int depth, typename Json::parse_event_t event, Json&) {
+    const bool opens = event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
+    if (!opens || depth < kMostJsonLevels) return true;  // the outermost bracket opens at depth 0
+    found = Depth::too_deep;
+    return false;
   };
   Json parsed = Json::parse(text, keep, /*allow_exceptions=*/false);
   return found == Depth::fits ? parsed : Json(Json::value_t::discarded);

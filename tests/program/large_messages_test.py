@@ -1,6 +1,6 @@
 """Tensors larger than a link's window (64 MiB), or more of them than it holds, wait for room and arrive."""
 
-from program import ProgramTest, main
+from program import ProgramTest, main, text_of
 
 
 class LargeMessages(ProgramTest):
@@ -13,9 +13,10 @@ class LargeMessages(ProgramTest):
         self.assert_same_training(two, one)
 
     def test_gpipe_with_more_activations_than_the_window_holds(self):
-        """Every forward of a step is sent before the first backward: 8 micro-batches of 17 MB."""
-        run = self.train("model.layers=2", "model.width=512", "model.heads=8", "model.context=64", "train.micro_batch=128",
-                         "train.global_batch=1024", "train.steps=1", "train.warmup_steps=0", "train.eval_every=0",
+        """Every forward of a step is sent before the first backward: 5 micro-batches of 17 MB."""
+        (self.folder / "long.txt").write_text(text_of(20_000))
+        run = self.train("data.path=long.txt", "model.layers=2", "model.width=512", "model.heads=8", "model.context=64", "train.micro_batch=128",
+                         "train.global_batch=640", "train.steps=1", "train.warmup_steps=0", "train.eval_every=0",
                          "train.checkpoint_every=0", "layout.schedule=gpipe", "layout.replicas=1", "model.dropout=0.0")
         self.assert_each_step_once(run, 1)
 

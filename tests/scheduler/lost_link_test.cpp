@@ -30,6 +30,8 @@ using std::chrono::seconds;
 using test::hears;
 using test::ScriptedActor;
 
+constexpr std::uint32_t kTerm = 3;  // of the head
+
 /// What one actor sends another, and must not be waited for in vain.
 struct Activation {
   static constexpr std::string_view kName = "test.activation";
@@ -65,6 +67,7 @@ protected:
     scheduler::JobSpec spec;
     spec.actors = {"a", "b"};
     spec.driver = "driver";
+    spec.term = kTerm;
     return spec;
   }
 
@@ -80,7 +83,7 @@ protected:
     EXPECT_TRUE(node->spawn_later(member, std::make_unique<scheduler::MemberActor>(actor, [](const Failure&) {}),
                                   {.incarnation = actor.incarnation}));
     const auto say_ready = [actor, member, endpoint = node->endpoint()](Context& context) {
-      const scheduler::WorkerReady ready{{actor, endpoint}, {{member, actor.incarnation}, endpoint}, 1};
+      const scheduler::WorkerReady ready{{actor, endpoint}, {{member, actor.incarnation}, endpoint}, 1, kTerm};
       context.request<runtime::Ack>({"head", 0}, ready, seconds(5),
                                     [](const runtime::Result<runtime::Ack>&, Context&) {});
     };
@@ -107,7 +110,7 @@ protected:
   }
   void exited(const ActorId& actor) {
     EXPECT_TRUE(agent_node_.send(
-        "head", scheduler::ActorExited{actor, {FailureKind::faulted, "killed by signal 9 (SIGKILL)"}, 1}));
+        "head", scheduler::ActorExited{actor, {FailureKind::faulted, "killed by signal 9 (SIGKILL)"}, 1, kTerm}));
   }
   [[nodiscard]] std::size_t recorded(const std::string& event) const {
     std::size_t count = 0;
