@@ -13,8 +13,7 @@ ACTORS = ("data/r0", "stage/r0.s0", "stage/r1.s1")
 class KillMatrix(ProgramTest):
     def setUp(self):
         super().setUp()
-        self.reference = self.train(name="undisturbed")
-        self.assertEqual(self.reference.events("actor_down"), [])
+        self.reference = self.undisturbed()
 
     def recovered(self, name, rules, deaths=1):
         run = self.train(name=name, inject=rules)

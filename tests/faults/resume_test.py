@@ -9,7 +9,7 @@ from program import PATIENCE, PROGRAM, ProgramTest, Run, main
 
 
 class Resume(ProgramTest):
-    STEPS = 300
+    STEPS = 200
 
     def overrides(self):
         return (f"train.steps={self.STEPS}", "train.checkpoint_every=5", "train.eval_every=50")
@@ -27,7 +27,7 @@ class Resume(ProgramTest):
         return Run(self.folder / name, done)
 
     def judge(self, name):
-        reference = self.train(*self.overrides(), name="undisturbed")
+        reference = self.undisturbed(*self.overrides())
         run = self.resumed(name)
         self.assert_same_training(run, reference)
         self.assert_each_step_once(run, self.STEPS)
@@ -68,7 +68,7 @@ class Resume(ProgramTest):
 
     def test_kill9_of_the_trainer_in_every_phase(self):
         """The trainer lives in the head's process: the run is cut off, and goes on when it is resumed."""
-        reference = self.train(name="undisturbed")
+        reference = self.undisturbed()
         for phase, step in (("idle", 5), ("reduce", 7), ("optimizer", 7), ("checkpoint", 8)):
             with self.subTest(phase=phase):
                 self.cut_off = True
@@ -103,7 +103,7 @@ class Resume(ProgramTest):
         self.assert_each_step_once(run, 14)
 
     def test_a_damaged_checkpoint_is_refused_and_the_previous_one_used(self):
-        reference = self.train(name="undisturbed")
+        reference = self.undisturbed()
         run = self.train(name="damaged")
         newest = run.folder / "checkpoints" / "step-12"
         victim = max(newest.glob("*.safetensors"), key=lambda file: file.stat().st_size)
@@ -137,7 +137,7 @@ class Resume(ProgramTest):
 
     def test_a_record_that_ends_before_the_newest_checkpoint_falls_back_to_an_older_one(self):
         """What a power cut can leave of metrics.jsonl, or a line damaged in the middle."""
-        reference = self.train(name="undisturbed")
+        reference = self.undisturbed()
         run = self.train(name="torn")
         validation = (run.folder / "validation.jsonl").read_text()
         metrics = run.folder / "metrics.jsonl"

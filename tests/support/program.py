@@ -96,6 +96,10 @@ class ProgramTest(unittest.TestCase):
 
     maxDiff = None
 
+    @classmethod
+    def setUpClass(cls):
+        cls.references = {}
+
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-test-"))
         self.tag = uuid.uuid4().hex
@@ -139,6 +143,17 @@ class ProgramTest(unittest.TestCase):
         run = Run(self.folder / name, self.troupe(*words))
         self.assertEqual(run.status, status, f"{words}\n{run.talk[-3000:]}\n{self.logs(run)}")
         return run
+
+    def undisturbed(self, *overrides):
+        """The run that nothing happened to, trained once for all tests of the class."""
+        if overrides not in self.references:
+            run = self.train(*overrides, name="undisturbed")
+            self.assertEqual(run.events("actor_down"), [])
+            kept = pathlib.Path(tempfile.mkdtemp(prefix="troupe-test-"))
+            self.addClassCleanup(shutil.rmtree, kept, ignore_errors=True)
+            shutil.move(run.folder, kept / "undisturbed")
+            self.references[overrides] = Run(kept / "undisturbed", run.finished)
+        return self.references[overrides]
 
     def digest(self, run):
         done = self.troupe("digest", run.folder)
