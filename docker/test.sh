@@ -160,7 +160,11 @@ killed_run() {
   local victim
   victim=$(container "$project" node-two)
   docker kill "$victim" >/dev/null
-  wait_for 30 "$project" '"event":"node_lost","node":"node-two"' || fail "the head did not notice within 30 s"
+  wait_for 30 "$project" '"event":"node_lost","node":"node-two"' || {
+    read_run "$project" events.jsonl | tail -n 30 >&2
+    compose "$project" logs --tail=40 head >&2
+    fail "the head did not notice within 30 s"
+  }
   docker start "$victim" >/dev/null
   wait_for_end "$project"
   check_whole "$project"

@@ -9,9 +9,13 @@ thread_local std::size_t handed_out = 0;
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+// Libraries use the form that does not throw; what one of them makes must not be freed by another allocator.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   handed_out += size;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(std::size_t size) {
+  if (void* memory = operator new(size, std::nothrow)) return memory;
   throw std::bad_alloc();
 }
 void operator delete(void* memory) noexcept {
