@@ -274,7 +274,8 @@ int run_job(const JobOptions& options) {
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
-  write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", ""});
+  write_head_info(options.folder,
+                  {node.endpoint(), static_cast<int>(getpid()), "running", "", options.listen.empty() ? job : 0});
 
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -32,9 +33,10 @@ struct RunFolder {
 /// head.json: the process that leads the run.
 struct HeadInfo {
   std::string endpoint;
-  int process = 0;      ///< pid
-  std::string state;    ///< "running", "finished", "failed" or "stopped"
-  std::string started;  ///< wall-clock time, for people
+  int process = 0;        ///< pid
+  std::string state;      ///< "running", "finished", "failed" or "stopped"
+  std::string started;    ///< wall-clock time, for people
+  std::uint64_t job = 0;  ///< what the head's transport wants to hear from whoever calls; 0 = any
 };
 
 /// Nothing when the file is absent or torn.

@@ -94,6 +94,7 @@ int run_kill(const ParsedCommand& command) {
   transport.listen =
       head->endpoint.starts_with("tcp://") ? "tcp://127.0.0.1:*" : "ipc://" + (sockets.path() / "console").string();
   transport.node_name = "console";
+  transport.job = head->job;
   transport.incarnation = static_cast<std::uint32_t>(getpid());
   runtime::Node node({.name = "console"}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();

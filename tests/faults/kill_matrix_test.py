@@ -2,7 +2,7 @@
 
 import itertools
 
-from program import ProgramTest, main
+from program import ProgramTest, Run, main
 
 PHASES = ("idle", "forward", "backward", "reduce", "optimizer", "checkpoint")
 # Step 8 is in the middle between two checkpoints for the phases of a step, and is a border for the checkpoint itself.
@@ -54,6 +54,17 @@ class KillMatrix(ProgramTest):
         self.assertIn("exited with status", left.events("actor_down")[0]["cause"])
         thrown = self.recovered("throw", ["throw stage/r1.s0 @step=5,phase=backward"])
         self.assertIn("fault on purpose at step 5, phase backward", thrown.events("actor_down")[0]["cause"])
+
+    def test_troupe_kill_ends_an_actor_of_a_run_and_the_run_recovers(self):
+        process = self.start("train", "job.toml", "train.steps=200", "--run-dir", "killed")
+        run = Run(self.folder / "killed")
+        self.wait_for(lambda: run.figures() or process.poll() is not None, "the first step")
+        self.assertEqual(self.troupe("kill", "nosuch", "--run-dir", run.folder).returncode, 4)
+        killed = self.troupe("kill", "stage/r0.s1", "--run-dir", run.folder)
+        self.assertEqual(killed.returncode, 0, killed.stderr)
+        self.assertEqual(self.finish(process).returncode, 0)
+        self.assertEqual(run.events("actor_down")[0]["actor"], "stage/r0.s1")
+        self.assert_each_step_once(run, 200)
 
     def test_two_actors_killed_in_one_step(self):
         self.recovered("two", ["kill9 stage/r0.s0 @step=6,phase=forward", "kill9 stage/r1.s1 @step=6,phase=reduce"], 2)
