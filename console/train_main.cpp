@@ -1,4 +1,5 @@
 #include "actors/actor_types.hpp"
+#include "actors/checkpoint_keeper.hpp"
 #include "actors/device_check.hpp"
 #include "actors/fault_plan.hpp"
 #include "actors/machine_memory.hpp"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <limits>
 
 /// train, head and kill.
 namespace troupe::console {
@@ -64,6 +66,12 @@ int run(const ParsedCommand& command, JobOptions options) {
   const std::string wanted = command.get("run-dir");
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
   const RunLock leading(options.folder);
+  if (command.has("resume")) {
+    // Throws for a checkpoint of another job, before that job's config would take the place of the run's own.
+    const std::uint64_t samples = actors::plan_job(options.job).training_samples();
+    const actors::CheckpointKeeper keeper(options.folder.checkpoints(), options.job, samples);
+    (void)keeper.find_newest(std::numeric_limits<std::uint32_t>::max());
+  }
   write_config(options.folder, options.job);
   return run_job(options);
 }

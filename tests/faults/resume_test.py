@@ -120,7 +120,9 @@ class Resume(ProgramTest):
 
     def test_a_checkpoint_of_another_model_is_refused(self):
         run = self.train(name="narrow")
+        before = (run.folder / "config.toml").read_text()
         done = self.troupe("train", run.folder / "config.toml", "model.width=64", "--resume", "--run-dir", run.folder)
+        self.assertEqual((run.folder / "config.toml").read_text(), before, "a refusal changes nothing")
         self.assertEqual(done.returncode, 1)
         self.assertIn("width", done.stderr)
         self.assertIn("64", done.stderr)
