@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 #include "actors/job_plan.hpp"
 #include "actors/run_recorder.hpp"
 #include "gpt2/learning_rate.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "actors/config/job_config.hpp"
 #include "actors/fault_plan.hpp"
-#include "actors/job_config.hpp"
 #include "actors/server_protocol.hpp"
 #include "actors/stage_model.hpp"
 #include "actors/stage_protocol.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/collective/collective.hpp"
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 #include "actors/stage_inbox.hpp"
 #include "actors/trainer_protocol.hpp"
 

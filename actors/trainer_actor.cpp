@@ -114,6 +114,7 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
   }
   ++epoch_;
   state_ = State::loading;
+  progress_.step = found.step;
   if (found.step < step_) {
     tell("going back from step " + std::to_string(step_) + " to step " + std::to_string(found.step));
     tell_event("rollback", ordered_json{{"from_step", step_}, {"step", found.step}}.dump(), context);

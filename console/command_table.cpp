@@ -43,7 +43,8 @@ OptionSpec output() {
 }
 
 OptionSpec inject() {
-  OptionSpec spec = option("inject", "RULE", "fault on purpose: 'kill9 stage/r0.s1 @step=20,phase=backward'");
+  OptionSpec spec =
+      option("inject", "RULE", "fault on purpose: 'kill9 stage/r0.s1 @step=20,phase=backward' (docs/commands.md)");
   spec.repeat = Repeat::many;
   return spec;
 }
@@ -59,7 +60,8 @@ ArgumentSpec trained() {
 }
 
 std::vector<CommandSpec> job_commands() {
-  const OptionSpec resume = flag("resume", "go on from the newest valid checkpoint of --run-dir");
+  const OptionSpec resume =
+      flag("resume", "go on from the newest valid checkpoint of --run-dir; keys given are changed (docs/commands.md)");
   return {
       {"train",
        "train a model on this machine",
@@ -68,14 +70,15 @@ std::vector<CommandSpec> job_commands() {
        "SIGINT or SIGTERM: writes a checkpoint and ends with status 75; --resume goes on from there.\n"
        "A second signal ends the job at once: --resume then goes on from the newest complete checkpoint.",
        {config(), overrides()},
-       {new_run_dir(), resume, inject(), output(), flag("quiet", "no progress on stderr")}},
+       {new_run_dir(), resume, inject(), output(),
+        flag("quiet", "no progress line on stderr; validations and restarts are still told")}},
       {"head",
        "lead a job over several machines",
        "Waits for nodes (troupe node --join) and trains on them. Prints the command that joins.",
        {config(), overrides()},
        {option("listen", "ADDR", "where nodes join, tcp://HOST:PORT (default tcp://127.0.0.1:7700)"),
         option("nodes", "N", "start when so many nodes have joined (default 1)"), new_run_dir(), resume, inject(),
-        output(), flag("quiet", "no progress on stderr")}},
+        output(), flag("quiet", "no progress line on stderr; validations and restarts are still told")}},
       {"node",
        "join a head and run its actors here",
        "",

@@ -2,9 +2,15 @@
 
 #include "console/parsed_command.hpp"
 
+#include <string>
+#include <vector>
+
 /// One function for each row of the table of commands. Each prints data on stdout, talk on stderr, and returns the exit
 /// status, or throws CommandError. Implemented in the *_main.cpp files, where the layers meet.
 namespace troupe::console {
+
+/// The program (troupe_main.cpp): runs the command that `words` say, and tells on stderr what failed.
+int run_program(const std::vector<std::string>& words);
 
 // train_main.cpp, node_main.cpp, worker_main.cpp
 int run_train(const ParsedCommand& command);

@@ -27,7 +27,10 @@ std::string describe_head(const RunFolder& folder) {
   const auto info = read_head_info(folder);
   if (!info) return "run " + folder.root.string() + ": no head.json";
   std::string text = "run " + folder.root.string() + ": head pid " + std::to_string(info->process) + " " + info->state;
-  if (info->state == "running" && !is_run_alive(folder)) text += ", but that process is gone: `troupe train --resume`";
+  if (info->state == "running" && !is_run_alive(folder)) {
+    const bool led_nodes = info->endpoint.starts_with("tcp://");
+    text += std::string(", but that process is gone: `troupe ") + (led_nodes ? "head" : "train") + " --resume`";
+  }
   return text;
 }
 

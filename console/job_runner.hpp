@@ -1,11 +1,15 @@
 #pragma once
 
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 #include "console/run_setup.hpp"
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+namespace troupe::scheduler {
+class ForkServer;
+}
 
 namespace troupe::console {
 
@@ -16,7 +20,8 @@ struct JobOptions {
   std::string listen;  ///< "tcp://host:port" for nodes to join; empty = this machine only
   std::uint32_t nodes_wanted = 1;
   enum class Agent { embedded, remote } agent = Agent::embedded;
-  std::vector<std::string> faults;  ///< rules of --inject
+  scheduler::ForkServer* server = nullptr;  ///< of the embedded agent; borrowed
+  std::vector<std::string> faults;          ///< rules of --inject
   enum class Talk { progress, quiet } talk = Talk::progress;
   enum class Output { text, json } output = Output::text;
 };

@@ -3,15 +3,14 @@
 #include "actors/actor_types.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
-#include "console/exit_codes.hpp"
+#include "console/job_end.hpp"
 #include "console/progress.hpp"
-#include "console/report.hpp"
-#include "gpt2/store/checkpoint.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "runtime/watch.hpp"
+#include "scheduler/event_log.hpp"
 #include "scheduler/head_actor.hpp"
 #include "scheduler/node_agent.hpp"
 
@@ -22,7 +21,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <fstream>
 #include <future>
 #include <iostream>
 #include <thread>
@@ -148,11 +146,12 @@ void spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runti
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
 }
 
-void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t job) {
+void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t job, scheduler::ForkServer* server) {
   scheduler::NodeAgentOptions agent;
   agent.node = "local";
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
   agent.listen = "ipc://" + sockets.path().string();
+  agent.server = server;
   agent.arena_job = job;
   const auto sweep = [job] { runtime::sweep_arenas("/dev/shm", job); };
   spawn_or_throw(node, scheduler::agent_name("local"), std::make_unique<scheduler::NodeAgent>(agent, node, sweep));
@@ -193,60 +192,19 @@ private:
   Ending& ending_;  // outlives the node
 };
 
-std::string state_word(TrainingEnd::Kind kind) {
-  switch (kind) {
-    case TrainingEnd::Kind::finished:
-      return "finished";
-    case TrainingEnd::Kind::stopped:
-      return "stopped";
-    case TrainingEnd::Kind::failed:
-      return "failed";
-  }
-  return "failed";
-}
-
-/// What is written after the end is for people: a full disk does not change how the job ended.
-template <class Work>
-void warn_if_failing(const Work& work) {
-  try {
-    work();
-  } catch (const std::exception& problem) {
-    std::cerr << "troupe: warning: " << problem.what() << "\n";
-  }
-}
-
-int tell_end(const JobOptions& options, const TrainingEnd& end) {
-  std::filesystem::path report;
-  warn_if_failing([&report, &options] { report = write_report(options.folder); });
-  const std::filesystem::path checkpoint = gpt2::find_newest_checkpoint(options.folder.checkpoints()).folder;
-  if (options.output == JobOptions::Output::json) {
-    nlohmann::ordered_json json;
-    json["state"] = state_word(end.kind);
-    json["step"] = end.step;
-    json["run_directory"] = options.folder.root.string();
-    if (!checkpoint.empty()) json["checkpoint"] = checkpoint.string();
-    if (!report.empty()) json["report"] = report.string();
-    if (!end.text.empty()) json["reason"] = end.text;
-    std::cout << json.dump() << std::endl;
-  } else if (end.kind != TrainingEnd::Kind::failed) {
-    std::cout << "run folder:  " << options.folder.root.string()
-              << "\ncheckpoint:  " << (checkpoint.empty() ? "none yet" : checkpoint.string())
-              << "\nloss curve:  " << (report.empty() ? "not written" : report.string()) << std::endl;
-  }
-  if (end.kind == TrainingEnd::Kind::finished) return to_int(ExitCode::ok);
-  if (end.kind == TrainingEnd::Kind::stopped) {
-    std::cerr << "stopped at step " << end.step << " (" << end.text << "); go on with: troupe train --resume --run-dir "
-              << options.folder.root.string() << "\n";
-    return to_int(ExitCode::stopped);
-  }
-  std::cerr << "troupe: " << end.text << "\n";
-  return to_int(ExitCode::failed);
-}
-
 void set_fault_environment(const std::vector<std::string>& faults) {
   std::string rules;
   for (const std::string& fault : faults) rules += (rules.empty() ? "" : ";") + fault;
   setenv("TROUPE_INJECT", rules.c_str(), 1);
+}
+
+void record_end(const JobOptions& options, const TrainingEnd& end, HeadInfo head, scheduler::EventLog& events) {
+  nlohmann::ordered_json how{{"step", end.step}};
+  if (!end.text.empty()) how["cause"] = end.text;
+  events.record("job_" + state_word(end.kind), how);
+  head.endpoint.clear();
+  head.state = state_word(end.kind);
+  warn_if_failing([&options, &head] { write_head_info(options.folder, head); });
 }
 
 }  // namespace
@@ -274,8 +232,9 @@ int run_job(const JobOptions& options) {
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
-  write_head_info(options.folder,
-                  {node.endpoint(), static_cast<int>(getpid()), "running", "", options.listen.empty() ? job : 0});
+  const HeadInfo head{node.endpoint(), static_cast<int>(getpid()), "running", scheduler::wall_time(),
+                      options.listen.empty() ? job : 0};
+  write_head_info(options.folder, head);
 
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
@@ -293,7 +252,7 @@ int run_job(const JobOptions& options) {
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
   spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
-  if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job);
+  if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job, options.server);
 
   TrainingEnd end = ending.wait();
   const auto stopped =
@@ -303,12 +262,7 @@ int run_job(const JobOptions& options) {
   if (end.step == 0) end.step = screen.step;
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
   runtime::sweep_arenas("/dev/shm", job);
-  nlohmann::ordered_json how{{"step", end.step}};
-  if (!end.text.empty()) how["cause"] = end.text;
-  events.record("job_" + state_word(end.kind), how);
-  warn_if_failing([&options, &end] {
-    write_head_info(options.folder, {"", static_cast<int>(getpid()), state_word(end.kind), ""});
-  });
+  record_end(options, end, head, events);
   return tell_end(options, end);
 }
 

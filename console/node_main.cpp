@@ -1,5 +1,5 @@
 #include "console/commands.hpp"
-#include "console/run_setup.hpp"
+#include "console/worker_processes.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
@@ -34,6 +34,11 @@ std::string without_port(const std::string& endpoint) {
 }  // namespace
 
 int run_node(const ParsedCommand& command) {
+  using Address = ParsedCommand::Address;
+  const std::string name = command.node_name("name", host_name());
+  const std::string listen = command.address("listen", "tcp://127.0.0.1:*", Address::listen);
+  const std::string head = command.address("join", "", Address::connect);
+  const auto server = make_fork_server();
   runtime::log_to_stderr("info");
   sigset_t signals;
   sigemptyset(&signals);
@@ -41,8 +46,6 @@ int run_node(const ParsedCommand& command) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  const std::string name = command.get("name", host_name());
-  const std::string listen = command.get("listen", "tcp://127.0.0.1:*");
   runtime::ZmqTransportOptions transport;
   transport.listen = listen;
   transport.node_name = scheduler::agent_name(name);
@@ -53,19 +56,20 @@ int run_node(const ParsedCommand& command) {
   runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
-  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, command.get("join")});
+  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, head});
 
   scheduler::NodeAgentOptions agent;
   agent.node = name;
   agent.slots = static_cast<std::uint32_t>(command.integer("slots", 0, 0, 10'000));
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
+  agent.server = server.get();
   agent.listen = without_port(listen);
   const auto sweep = [] { runtime::sweep_all_arenas("/dev/shm"); };
   const auto spawned =
       node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
                  {.incarnation = incarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
-  std::cerr << "node " << name << " at " << node.endpoint() << " looks for a head at " << command.get("join") << "\n";
+  std::cerr << "node " << name << " at " << node.endpoint() << " looks for a head at " << head << "\n";
   int received = 0;
   sigwait(&signals, &received);
   node.shutdown(kStopDeadline);

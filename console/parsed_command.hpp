@@ -14,7 +14,8 @@ namespace troupe::console {
 ///
 /// Thread-safety: a plain value.
 /// Ownership:     owns its texts.
-/// Errors:        number() and integer() throw CommandError (usage) that names option, text and range.
+/// Errors:        number(), integer(), address() and node_name() throw CommandError (usage) that names option, text and
+///                what is allowed.
 /// Restart:       stateless.
 struct ParsedCommand {
   std::string command;
@@ -29,6 +30,11 @@ struct ParsedCommand {
   [[nodiscard]] std::int64_t integer(const std::string& option, std::int64_t otherwise, std::int64_t least,
                                      std::int64_t most) const;
   [[nodiscard]] double number(const std::string& option, double otherwise, double least, double most) const;
+  /// "tcp://HOST:PORT"; to listen at, the port may be "*": any free one.
+  enum class Address { listen, connect };
+  [[nodiscard]] std::string address(const std::string& option, const std::string& otherwise, Address use) const;
+  /// Letters, digits, '.', '_' and '-', at most 64: it becomes part of actors' names.
+  [[nodiscard]] std::string node_name(const std::string& option, const std::string& otherwise) const;
   /// Positional argument `index`, or `otherwise`.
   [[nodiscard]] std::string argument(std::size_t index, const std::string& otherwise = "") const;
   [[nodiscard]] bool wants_json() const { return get("output", "text") == "json"; }

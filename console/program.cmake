@@ -3,6 +3,8 @@ add_executable(troupe
   troupe_main.cpp
   train_main.cpp
   job_runner_main.cpp
+  job_end_main.cpp
+  resume_main.cpp
   run_setup.cpp
   worker_main.cpp
   node_main.cpp

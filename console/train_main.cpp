@@ -1,10 +1,12 @@
 #include "actors/actor_types.hpp"
-#include "actors/checkpoint_keeper.hpp"
 #include "actors/device_check.hpp"
 #include "actors/fault_plan.hpp"
 #include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
+#include "console/job_end.hpp"
 #include "console/job_runner.hpp"
+#include "console/resume.hpp"
+#include "console/worker_processes.hpp"
 #include "gpt2/store/storage.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
@@ -14,7 +16,7 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <limits>
+#include <utility>
 
 /// train, head and kill.
 namespace troupe::console {
@@ -39,7 +41,8 @@ JobOptions job_options(const ParsedCommand& command) {
   }
   JobOptions options;
   if (config.empty()) {
-    if (!resume) throw CommandError(ExitCode::usage, "a config file is missing: troupe train CONFIG.toml");
+    if (!resume)
+      throw CommandError(ExitCode::usage, "a job file is missing: troupe " + command.command + " CONFIG.toml");
     config = find_run_folder(command.get("run-dir")).config().string();
   }
   options.job = actors::load_job_config(config, overrides);
@@ -51,6 +54,12 @@ JobOptions job_options(const ParsedCommand& command) {
   if (command.has("quiet")) options.talk = JobOptions::Talk::quiet;
   if (command.wants_json()) options.output = JobOptions::Output::json;
   return options;
+}
+
+int tell_nothing_to_do(const JobOptions& options, const Resumption& found) {
+  std::cerr << "nothing left to do: the run is at step " << found.step << ", and the job ends at step "
+            << found.total_steps << "; for more: train.steps=N\n";
+  return tell_end(options, {actors::TrainingEnd::Kind::finished, found.step, ""});
 }
 
 int run(const ParsedCommand& command, JobOptions options) {
@@ -67,10 +76,9 @@ int run(const ParsedCommand& command, JobOptions options) {
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
   const RunLock leading(options.folder);
   if (command.has("resume")) {
-    // Throws for a checkpoint of another job, before that job's config would take the place of the run's own.
-    const std::uint64_t samples = actors::plan_job(options.job).training_samples();
-    const actors::CheckpointKeeper keeper(options.folder.checkpoints(), options.job, samples);
-    (void)keeper.find_newest(std::numeric_limits<std::uint32_t>::max());
+    // Before the job's config takes the place of the run's own.
+    const Resumption resumption = prepare_resume(options);
+    if (resumption.step >= resumption.total_steps) return tell_nothing_to_do(options, resumption);
   }
   write_config(options.folder, options.job);
   return run_job(options);
@@ -79,12 +87,15 @@ int run(const ParsedCommand& command, JobOptions options) {
 }  // namespace
 
 int run_train(const ParsedCommand& command) {
-  return run(command, job_options(command));
+  JobOptions options = job_options(command);
+  const auto server = make_fork_server();
+  options.server = server.get();
+  return run(command, std::move(options));
 }
 
 int run_head(const ParsedCommand& command) {
   JobOptions options = job_options(command);
-  options.listen = command.get("listen", "tcp://127.0.0.1:7700");
+  options.listen = command.address("listen", "tcp://127.0.0.1:7700", ParsedCommand::Address::listen);
   options.nodes_wanted = static_cast<std::uint32_t>(command.integer("nodes", 1, 1, 10'000));
   options.agent = JobOptions::Agent::remote;
   return run(command, options);

@@ -1,4 +1,4 @@
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 #include "console/command_table.hpp"
 #include "console/commands.hpp"
 #include "gpt2/data/data_error.hpp"
@@ -65,17 +65,20 @@ int report(std::string_view message, ExitCode code) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int troupe::console::run_program(const std::vector<std::string>& words) {
   try {
-    const std::vector<std::string> words(arguments + 1, arguments + count);
-    return flushed(dispatch(troupe::console::parse_command(words)));
-  } catch (const troupe::console::CommandError& error) {
+    return flushed(dispatch(parse_command(words)));
+  } catch (const CommandError& error) {
     return report(error.what(), error.code());
-  } catch (const troupe::actors::ConfigError& error) {
+  } catch (const actors::ConfigError& error) {
     return report(error.what(), ExitCode::usage);
-  } catch (const troupe::gpt2::DataError& error) {
+  } catch (const gpt2::DataError& error) {
     return report(error.what(), ExitCode::usage);
   } catch (const std::exception& error) {
     return report(error.what(), ExitCode::failed);
   }
+}
+
+int main(int count, char** arguments) {
+  return troupe::console::run_program({arguments + 1, arguments + count});
 }

@@ -1,5 +1,6 @@
 #include "actors/actor_types.hpp"
 #include "console/commands.hpp"
+#include "console/worker_processes.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/shm_arena.hpp"
@@ -46,6 +47,13 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
 }
 
 }  // namespace
+
+std::unique_ptr<scheduler::ForkServer> make_fork_server() {
+  runtime::Result<std::unique_ptr<scheduler::ForkServer>> server = scheduler::ForkServer::create(run_program);
+  if (server) return std::move(server).value();
+  std::cerr << "troupe: warning: workers will start more slowly: " << server.failure().text << "\n";
+  return nullptr;
+}
 
 int run_worker(const ParsedCommand&) {
   runtime::log_to_stderr("info");

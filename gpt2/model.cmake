@@ -21,5 +21,5 @@ add_module(gpt2
     sampler.cpp
     stage.cpp
     tied.cpp
-  DEPENDS troupe_gpt2_plan troupe::torch)
-target_precompile_headers(troupe_gpt2 PRIVATE layers/torch.hpp)
+  DEPENDS troupe_gpt2_plan troupe::torch
+  PRECOMPILED layers/torch.hpp)

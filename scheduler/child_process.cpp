@@ -1,5 +1,7 @@
 #include "scheduler/child_process.hpp"
 
+#include "scheduler/descriptor.hpp"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -23,24 +25,6 @@ Failure system_failure(const std::string& what) {
   return {FailureKind::faulted, what + ": " + std::strerror(errno)};
 }
 
-/// A file descriptor, closed at the end of its scope.
-class Descriptor {
-public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { reset(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int get() const { return number_; }
-  void reset() {
-    if (number_ >= 0) close(number_);
-    number_ = -1;
-  }
-
-private:
-  int number_;
-};
-
 /// What the child needs between fork() and exec().
 struct Birth {
   const char* program;
@@ -50,15 +34,6 @@ struct Birth {
   int report;  ///< closed by a successful exec(); else errno is written to it
   pid_t parent;
 };
-
-/// Where the parent has no standard input or output, `from` may be `to` already, and must only survive exec().
-void attach(int from, int to) {
-  if (from == to) {
-    fcntl(to, F_SETFD, 0);
-  } else {
-    dup2(from, to);
-  }
-}
 
 /// Only async-signal-safe calls: other threads may hold any lock at the moment of fork().
 [[noreturn]] void become(const Birth& birth) {
@@ -79,23 +54,6 @@ void attach(int from, int to) {
   const int error = errno;
   (void)!write(birth.report, &error, sizeof error);  // a parent that is gone needs no reason
   _exit(127);
-}
-
-/// A descriptor from which `text` can be read to its end, without a second process to feed a pipe.
-int text_descriptor(const std::string& text) {
-  const int descriptor = static_cast<int>(syscall(SYS_memfd_create, "troupe-input", 1U /* MFD_CLOEXEC */));
-  if (descriptor < 0) return -1;
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = write(descriptor, text.data() + written, text.size() - written);
-    if (count <= 0) {
-      close(descriptor);
-      return -1;
-    }
-    written += static_cast<std::size_t>(count);
-  }
-  lseek(descriptor, 0, SEEK_SET);
-  return descriptor;
 }
 
 /// 0 once the child has become the program, else the errno of its exec().
@@ -128,8 +86,8 @@ runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec) {
   for (std::string& argument : copies) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
 
-  const Descriptor input(text_descriptor(spec.input));
-  if (input.get() < 0) return system_failure("cannot make the input of " + program);
+  const Descriptor input = make_text_descriptor(spec.input);
+  if (!input.is_open()) return system_failure("cannot make the input of " + program);
   const Descriptor output(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (output.get() < 0) return system_failure("cannot open log " + spec.log.string());
   std::array<int, 2> ends{};
@@ -166,6 +124,10 @@ runtime::Failure reap_process(const ProcessHandle& handle, long oom_kills_before
   } while (reaped < 0 && errno == EINTR);
   if (handle.descriptor >= 0) close(handle.descriptor);
   if (reaped < 0) return {FailureKind::faulted, "ended, but its status is lost: " + std::string(std::strerror(errno))};
+  return describe_exit(status, oom_kills_before);
+}
+
+runtime::Failure describe_exit(int status, long oom_kills_before) {
   if (WIFEXITED(status)) {
     return {FailureKind::faulted, "exited with status " + std::to_string(WEXITSTATUS(status))};
   }

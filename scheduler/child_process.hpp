@@ -29,8 +29,11 @@ struct ProcessHandle {
 /// program: one that is not there or cannot be executed is a Failure, not a process that ends.
 [[nodiscard]] runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec);
 
-/// Reaps an ended process and says why it ended: "exited with status 3", "killed by signal 9 (SIGKILL)",
+/// Why a process ended, by its wait status: "exited with status 3", "killed by signal 9 (SIGKILL)",
 /// "killed by signal 9 (SIGKILL): out of memory, the cgroup's oom_kill counter grew from 0 to 1".
+[[nodiscard]] runtime::Failure describe_exit(int status, long oom_kills_before);
+
+/// Reaps an ended process and says why it ended.
 [[nodiscard]] runtime::Failure reap_process(const ProcessHandle& handle, long oom_kills_before);
 
 /// How often the kernel killed for memory in this process's cgroup; 0 where the counter cannot be read.

@@ -17,19 +17,6 @@
 namespace troupe::scheduler {
 namespace {
 
-/// Wall-clock time for people: "2026-01-01T00:00:00.000Z". Nothing decides by it.
-std::string wall_time() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  gmtime_r(&now.tv_sec, &parts);
-  std::array<char, 40> text{};
-  const std::size_t length = strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::array<char, 8> milliseconds{};
-  std::snprintf(milliseconds.data(), milliseconds.size(), ".%03dZ", static_cast<int>(now.tv_nsec / 1'000'000) % 1000);
-  return std::string(text.data(), length) + milliseconds.data();
-}
-
 /// After a crash or a full disk in the middle of a write the last line is torn: it goes, or the next would be glued to
 /// it.
 void drop_torn_line(int descriptor) {
@@ -51,6 +38,18 @@ void drop_torn_line(int descriptor) {
 }
 
 }  // namespace
+
+std::string wall_time() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm parts{};
+  gmtime_r(&now.tv_sec, &parts);
+  std::array<char, 40> text{};
+  const std::size_t length = strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::array<char, 8> milliseconds{};
+  std::snprintf(milliseconds.data(), milliseconds.size(), ".%03dZ", static_cast<int>(now.tv_nsec / 1'000'000) % 1000);
+  return std::string(text.data(), length) + milliseconds.data();
+}
 
 EventLog::EventLog(const std::filesystem::path& file, const runtime::Clock& clock)
     : clock_(clock),

@@ -6,9 +6,13 @@
 
 #include <filesystem>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 namespace troupe::scheduler {
+
+/// Wall-clock time for people: "2026-01-01T00:00:00.000Z". Nothing decides by it.
+[[nodiscard]] std::string wall_time();
 
 /// events.jsonl: what happened to whom, one JSON object a line, written whole with one write().
 ///

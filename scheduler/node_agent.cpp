@@ -45,9 +45,11 @@ std::uint32_t node_incarnation(std::chrono::system_clock::time_point now) {
 NodeAgent::NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep)
     : options_(std::move(options)), sweep_(std::move(sweep)) {
   const std::string self = agent_name(options_.node);
-  watch_ = std::make_unique<ProcessWatch>([&node, self](pid_t pid, const Failure& cause) {
-    (void)node.send(self, ProcessEnded{pid, cause});  // refused only when the agent itself is gone
-  });
+  watch_ = std::make_unique<ProcessWatch>(
+      [&node, self](pid_t pid, const Failure& cause) {
+        (void)node.send(self, ProcessEnded{pid, cause});  // refused only when the agent itself is gone
+      },
+      options_.server);
 }
 
 runtime::Behavior NodeAgent::behavior() {

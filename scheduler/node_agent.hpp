@@ -25,6 +25,7 @@ struct NodeAgentOptions {
   std::string node;               ///< this node's name
   std::uint32_t slots = 0;        ///< actors it may hold; 0 = any number
   std::filesystem::path program;  ///< started as "<program> worker", with the job on standard input
+  ForkServer* server = nullptr;   ///< forks workers instead, if there is one; outlives the agent
   std::string listen;             ///< where workers listen: "ipc:///dir" (one socket a worker) or "tcp://host"
   std::uint64_t arena_job = 0;    ///< shared-memory segments of this job are swept after a death
   runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL

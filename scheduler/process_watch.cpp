@@ -1,6 +1,8 @@
 #include "scheduler/process_watch.hpp"
 
+#include <poll.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -11,15 +13,36 @@
 #include <utility>
 
 namespace troupe::scheduler {
+namespace {
 
-ProcessWatch::ProcessWatch(OnExit on_exit) : on_exit_(std::move(on_exit)), oom_kills_(count_oom_kills()) {
+// Beside these, events are tagged with the number of the process.
+constexpr std::uint64_t kWakeTag = 0;
+constexpr std::uint64_t kServerTag = ~std::uint64_t{0};
+constexpr int kDeathMilliseconds = 5000;  // SIGKILL takes some; a process in an uninterruptible wait may take longer
+
+/// By the descriptor: the number may be somebody else's by now. A descriptor of -1 is of a process that has ended.
+void send_signal(const ProcessHandle& handle, int signal_number) {
+  (void)syscall(SYS_pidfd_send_signal, handle.descriptor, signal_number, nullptr, 0U);
+}
+
+/// A process that somebody else reaps.
+void kill_and_wait(const ProcessHandle& handle) {
+  if (handle.descriptor < 0) return;
+  send_signal(handle, SIGKILL);
+  pollfd wait{handle.descriptor, POLLIN, 0};
+  (void)poll(&wait, 1, kDeathMilliseconds);
+  close(handle.descriptor);
+}
+
+}  // namespace
+
+ProcessWatch::ProcessWatch(OnExit on_exit, ForkServer* server)
+    : on_exit_(std::move(on_exit)), server_(server), oom_kills_(count_oom_kills()) {
   poller_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (poller_ < 0 || wake_ < 0) throw std::runtime_error("cannot watch processes: no epoll or event descriptor left");
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = 0;
-  epoll_ctl(poller_, EPOLL_CTL_ADD, wake_, &event);
+  watch_descriptor(wake_, kWakeTag);
+  if (server_ != nullptr) watch_descriptor(server_->descriptor(), kServerTag);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -30,9 +53,13 @@ ProcessWatch::~ProcessWatch() {
   }
   eventfd_write(wake_, 1);
   thread_.join();
-  for (const auto& [pid, handle] : processes_) {
-    kill(pid, SIGKILL);
-    (void)reap_process(handle, oom_kills_);
+  for (const auto& [pid, watched] : processes_) {
+    if (watched.parent == Watched::Parent::server) {
+      kill_and_wait(watched.handle);
+    } else {
+      send_signal(watched.handle, SIGKILL);
+      (void)reap_process(watched.handle, oom_kills_);
+    }
   }
   close(wake_);
   close(poller_);
@@ -52,8 +79,8 @@ runtime::Result<pid_t> ProcessWatch::start(const ProcessSpec& spec) {
 
 void ProcessWatch::signal(pid_t pid, int signal_number) {
   const std::lock_guard lock(mutex_);
-  // Not reaped yet, so the number cannot have been given to somebody else.
-  if (processes_.contains(pid)) kill(pid, signal_number);
+  if (const auto found = processes_.find(pid); found != processes_.end())
+    send_signal(found->second.handle, signal_number);
 }
 
 std::size_t ProcessWatch::running() const {
@@ -61,21 +88,84 @@ std::size_t ProcessWatch::running() const {
   return processes_.size();
 }
 
+void ProcessWatch::watch_descriptor(int descriptor, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  epoll_ctl(poller_, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+/// With mutex_ held.
+runtime::Result<ProcessWatch::Watched> ProcessWatch::start_process_or_fork(const ProcessSpec& spec) {
+  if (server_ != nullptr) {
+    const runtime::Result<ProcessHandle> forked = server_->start(spec);
+    if (forked) return Watched{*forked, Watched::Parent::server};
+    if (forked.failure().kind != runtime::FailureKind::disconnected) return forked.failure();
+    lose_server();
+  }
+  const runtime::Result<ProcessHandle> started = start_process(spec);
+  if (!started) return started.failure();
+  watch_descriptor(started->descriptor, static_cast<std::uint64_t>(started->pid));
+  return Watched{*started, Watched::Parent::self};
+}
+
 void ProcessWatch::start_requested() {
   const std::lock_guard lock(mutex_);
   if (request_ == nullptr || request_->answer.has_value()) return;
-  const runtime::Result<ProcessHandle> started = start_process(*request_->spec);
+  const runtime::Result<Watched> started = start_process_or_fork(*request_->spec);
   if (started) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = static_cast<std::uint64_t>(started->pid);
-    epoll_ctl(poller_, EPOLL_CTL_ADD, started->descriptor, &event);
-    processes_.emplace(started->pid, *started);
-    request_->answer.emplace(started->pid);
+    processes_.insert_or_assign(started->handle.pid, *started);
+    request_->answer.emplace(started->handle.pid);
   } else {
     request_->answer.emplace(started.failure());
   }
   answered_.notify_all();
+}
+
+/// A process started here ended.
+void ProcessWatch::take_own(pid_t pid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return;
+  epoll_ctl(poller_, EPOLL_CTL_DEL, found->second.handle.descriptor, nullptr);
+  ended_.emplace_back(pid, reap_process(found->second.handle, oom_kills_));
+  processes_.erase(found);
+}
+
+/// Children of the fork server that ended, or all of them, when it did.
+void ProcessWatch::take_forked() {
+  const std::lock_guard lock(mutex_);
+  while (server_ != nullptr) {
+    const auto exit = server_->next_exit();
+    if (!exit) return lose_server();
+    if (!exit->has_value()) return;
+    const auto found = processes_.find((*exit)->pid);
+    if (found == processes_.end()) continue;  // of a watch before this one
+    if (found->second.handle.descriptor >= 0) close(found->second.handle.descriptor);
+    ended_.emplace_back(found->first, describe_exit((*exit)->status, oom_kills_));
+    processes_.erase(found);
+  }
+}
+
+/// With mutex_ held.
+void ProcessWatch::lose_server() {
+  spdlog::warn("event=fork_server_lost next=\"processes are started by exec()\"");
+  epoll_ctl(poller_, EPOLL_CTL_DEL, server_->descriptor(), nullptr);
+  server_ = nullptr;
+  std::erase_if(processes_, [this](const auto& entry) {
+    if (entry.second.parent != Watched::Parent::server) return false;
+    kill_and_wait(entry.second.handle);
+    ended_.emplace_back(
+        entry.first, runtime::Failure{runtime::FailureKind::faulted, "killed with the fork server that it came from"});
+    return true;
+  });
+}
+
+void ProcessWatch::tell_ended() {
+  if (ended_.empty()) return;
+  oom_kills_ = count_oom_kills();
+  for (const auto& [pid, cause] : ended_) on_exit_(pid, cause);
+  ended_.clear();
 }
 
 void ProcessWatch::run() {
@@ -83,26 +173,17 @@ void ProcessWatch::run() {
   while (true) {
     const int count = epoll_wait(poller_, events.data(), static_cast<int>(events.size()), -1);
     for (int i = 0; i < count; ++i) {
-      const std::uint64_t what = events[static_cast<std::size_t>(i)].data.u64;
-      if (what == 0) {
+      const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
+      if (tag == kWakeTag) {
         eventfd_t ignored = 0;
         eventfd_read(wake_, &ignored);
-        continue;
+      } else if (tag != kServerTag) {
+        take_own(static_cast<pid_t>(tag));
       }
-      const auto pid = static_cast<pid_t>(what);
-      runtime::Failure cause;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto found = processes_.find(pid);
-        if (found == processes_.end()) continue;
-        epoll_ctl(poller_, EPOLL_CTL_DEL, found->second.descriptor, nullptr);
-        cause = reap_process(found->second, oom_kills_);
-        processes_.erase(found);
-      }
-      oom_kills_ = count_oom_kills();
-      on_exit_(pid, cause);
     }
     start_requested();
+    take_forked();
+    tell_ended();
     const std::lock_guard lock(mutex_);
     if (ending_) return;
   }

@@ -1,13 +1,17 @@
 #pragma once
 
 #include "scheduler/child_process.hpp"
+#include "scheduler/fork_server.hpp"
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace troupe::scheduler {
 
@@ -16,14 +20,17 @@ namespace troupe::scheduler {
 /// Thread-safety: all methods from any thread; callbacks run on the watching thread.
 /// Ownership:     owns the pidfds and reaps the processes.
 /// Errors:        the constructor throws std::runtime_error when the kernel gives no epoll descriptor.
-/// Restart:       gone with the process; children are killed by PR_SET_PDEATHSIG.
+/// Restart:       gone with the process; children are killed by PR_SET_PDEATHSIG. A fork server that is lost takes its
+///                children along, each is reported, and what comes after is started without it.
 ///
 /// PW-1  Every watched process that ends is reported exactly once, with the cause the kernel knows.
 class ProcessWatch final {
 public:
   using OnExit = std::function<void(pid_t, const runtime::Failure&)>;
 
-  explicit ProcessWatch(OnExit on_exit);
+  /// With a fork server processes are its children, copies of this program; it must outlive this object, which is the
+  /// only one to use it.
+  explicit ProcessWatch(OnExit on_exit, ForkServer* server = nullptr);
   ~ProcessWatch();
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
@@ -37,13 +44,23 @@ public:
   [[nodiscard]] std::size_t running() const;
 
 private:
-  void run();
-  void start_requested();
-
+  struct Watched {
+    ProcessHandle handle;
+    enum class Parent { self, server } parent = Parent::self;
+  };
   struct StartRequest {
     const ProcessSpec* spec = nullptr;
     std::optional<runtime::Result<pid_t>> answer;
   };
+
+  void run();
+  void start_requested();
+  runtime::Result<Watched> start_process_or_fork(const ProcessSpec& spec);
+  void watch_descriptor(int descriptor, std::uint64_t tag);
+  void take_own(pid_t pid);
+  void take_forked();
+  void lose_server();
+  void tell_ended();
 
   const OnExit on_exit_;  // constant after construction
   int poller_ = -1;       // constant after construction
@@ -51,10 +68,13 @@ private:
 
   mutable std::mutex mutex_;
   std::condition_variable answered_;
-  std::unordered_map<pid_t, ProcessHandle> processes_;  // guarded by mutex_
-  StartRequest* request_ = nullptr;                     // guarded by mutex_
-  bool ending_ = false;                                 // guarded by mutex_
-  long oom_kills_ = 0;                                  // watching thread only
+  std::unordered_map<pid_t, Watched> processes_;  // guarded by mutex_
+  StartRequest* request_ = nullptr;               // guarded by mutex_
+  bool ending_ = false;                           // guarded by mutex_
+
+  ForkServer* server_;                                     // watching thread only; borrowed
+  long oom_kills_ = 0;                                     // watching thread only
+  std::vector<std::pair<pid_t, runtime::Failure>> ended_;  // watching thread only; not told yet
 
   std::thread thread_;
 };

@@ -9,8 +9,9 @@ RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, run
   const auto recent = std::count_if(failures.begin(), failures.end(),
                                     [&](runtime::TimePoint failure) { return now - failure <= limits.window; });
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limits.window).count();
-  const std::string count = std::to_string(recent) + " failures within " + std::to_string(seconds) + " s, " +
-                            std::to_string(limits.max_restarts) + " restarts allowed";
+  const std::string count = std::to_string(recent) + (recent == 1 ? " failure" : " failures") + " within " +
+                            std::to_string(seconds) + " s, " + std::to_string(limits.max_restarts) +
+                            " restarts allowed";
   if (recent > limits.max_restarts || limits.backoff.empty()) return {std::nullopt, count + ": giving up"};
   const auto index = std::min<std::size_t>(static_cast<std::size_t>(std::max<std::ptrdiff_t>(recent, 1) - 1),
                                            limits.backoff.size() - 1);

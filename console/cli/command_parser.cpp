@@ -48,16 +48,25 @@ public:
   }
 
 private:
+  /// "--lines=3", "--lines 3", "-n 3" and "-n3".
   void read_option(const std::string& word) {
-    const std::size_t equals = word.starts_with("--") ? word.find('=') : std::string::npos;
-    const std::string name = word.substr(0, equals);
+    const bool is_long = word.starts_with("--");
+    const std::size_t equals = is_long ? word.find('=') : std::string::npos;
+    const std::string name = word.substr(0, is_long ? equals : 2);
     const OptionSpec* option = find_option(command_, name);
-    if (option == nullptr) refuse(command_, "unknown option " + name + did_you_mean(option_names(), name));
+    const bool is_glued = !is_long && word.size() > 2;
+    if (is_glued && option != nullptr && option->value.empty()) option = nullptr;
+    if (option == nullptr) {
+      const std::string& meant = is_glued ? word : name;
+      refuse(command_, "unknown option " + meant + did_you_mean(option_names(), meant));
+    }
     std::string value;
     if (option->value.empty()) {
       if (equals != std::string::npos) refuse(command_, name + " takes no value");
     } else {
-      value = equals != std::string::npos ? word.substr(equals + 1) : take_value(name, *option);
+      value = equals != std::string::npos ? word.substr(equals + 1)
+              : is_glued                  ? word.substr(2)
+                                          : take_value(name, *option);
       check_word(name, value, *option);
     }
     std::vector<std::string>& values = parsed_.options[option->name];

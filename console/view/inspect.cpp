@@ -124,7 +124,8 @@ const ActorView& find_actor(const std::vector<ActorView>& actors, const std::str
 
 std::vector<ActorView> only_job_actors(std::vector<ActorView> actors) {
   std::erase_if(actors, [](const ActorView& actor) {
-    return actor.name == "head" || actor.name.starts_with("node/") || actor.name.starts_with("member/");
+    return actor.name == "head" || actor.name == "guard" || actor.name.starts_with("node/") ||
+           actor.name.starts_with("member/");
   });
   return actors;
 }

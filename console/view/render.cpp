@@ -147,7 +147,7 @@ std::string render_actors(const std::vector<ActorView>& actors, std::size_t widt
                        {"STATUS"},
                        {"PHASE"},
                        {"STEP", right},
-                       {"MB", right},
+                       {"MICRO", right},
                        {"QUEUED", right},
                        {"HANDLED", right},
                        {"STALE", right},

@@ -40,6 +40,12 @@ TEST(CommandTable, TheLastOfRepeatedOptionsWins) {
   EXPECT_EQ(parse_command(Words{"ps", "--run-dir=a", "--run-dir", "b"}).all("run-dir"), Words{"b"});
 }
 
+TEST(CommandTable, AValueMayBeGluedToALetter) {
+  for (const Words& words : {Words{"events", "-n3"}, Words{"events", "-n", "3"}, Words{"events", "--lines=3"}}) {
+    EXPECT_EQ(parse_command(words).integer("lines", 0, 0, 9), 3);
+  }
+}
+
 TEST(CommandTable, DashesEndOptionsAndADashIsAnArgument) {
   EXPECT_EQ(parse_command(Words{"tokenize", "-"}).positional, Words{"-"});
   EXPECT_EQ(parse_command(Words{"tokenize", "--", "--decode"}).positional, Words{"--decode"});
@@ -67,6 +73,8 @@ TEST(CommandTable, WordsThatDoNotFitAreRefusedWithAHint) {
       {{"partition", "--count", "9"}, "partition needs --parts P"},
       {{"partition", "--parts", "3", "--mode", "random"}, "--mode random is not allowed: it takes sequential"},
       {{"ps", "-x"}, "unknown option -x"},
+      {{"events", "-fn"}, "unknown option -fn"},
+      {{"ps", "-all"}, "unknown option -all (did you mean --all?)"},
   };
   for (const Case& one : cases) {
     EXPECT_NE(refusal(one.words).find(one.part), std::string::npos) << refusal(one.words);
@@ -122,6 +130,42 @@ TEST(CommandTable, CT2_TheReferenceInDocsIsTheTable) {
   EXPECT_NE(text.str().find(render_command_reference()), std::string::npos)
       << "docs/commands.md is out of date; its reference must read:\n\n"
       << render_command_reference();
+}
+
+/// The refusal of an option's value, or the value.
+template <class Read>
+std::string read_or_refuse(const std::string& option, const std::string& text, const Read& read) {
+  try {
+    return read(ParsedCommand{"node", {}, {{option, {text}}}});
+  } catch (const CommandError& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+}
+
+TEST(CommandTable, AddressesAreTcpWithHostAndPort) {
+  using Address = ParsedCommand::Address;
+  const auto join = [](const ParsedCommand& parsed) { return parsed.address("join", "", Address::connect); };
+  const auto listen = [](const ParsedCommand& parsed) { return parsed.address("listen", "", Address::listen); };
+  for (const char* good : {"tcp://10.0.0.1:7700", "tcp://node-two:1", "tcp://[::1]:65535"}) {
+    EXPECT_EQ(read_or_refuse("join", good, join), good);
+    EXPECT_EQ(read_or_refuse("listen", good, listen), good);
+  }
+  EXPECT_EQ(read_or_refuse("listen", "tcp://0.0.0.0:*", listen), "tcp://0.0.0.0:*");
+  for (const char* bad : {"foo", "10.0.0.1:7700", "tcp://10.0.0.1", "tcp://:7700", "tcp://a:0", "tcp://a:65536",
+                          "tcp://a:7x", "ipc:///tmp/x", "tcp://a:*"}) {
+    EXPECT_EQ(read_or_refuse("join", bad, join),
+              std::string("--join ") + bad + " is not allowed: it takes tcp://HOST:PORT");
+  }
+  EXPECT_EQ(read_or_refuse("join", "", join), "--join '' is not allowed: it takes tcp://HOST:PORT");
+}
+
+TEST(CommandTable, NodeNamesHaveNoLettersThatActorNamesGiveAMeaning) {
+  const auto name = [](const ParsedCommand& parsed) { return parsed.node_name("name", "host"); };
+  for (const char* good : {"a", "node-2", "gpu_1.rack"}) EXPECT_EQ(read_or_refuse("name", good, name), good);
+  for (const std::string& bad : {std::string("a/b"), std::string("a b"), std::string("ä"), std::string(65, 'x')}) {
+    EXPECT_NE(read_or_refuse("name", bad, name).find("1 to 64 letters, digits"), std::string::npos) << bad;
+  }
 }
 
 TEST(CommandTable, NumbersOutOfRangeNameOptionTextAndRange) {

@@ -31,9 +31,9 @@ std::vector<ActorView> two_actors() {
 
 TEST(Render, ActorsAreOneLineEach) {
   EXPECT_EQ(render_actors(two_actors(), 0),
-            "ACTOR        INC   PID  STATUS  PHASE     STEP  MB  QUEUED  HANDLED  STALE  AGE  BUSY  LAST MESSAGE\n"
-            "stage/r0.s1    2  4711  dead    backward    20   3       0     1234      0  12s     -  stage.backward\n"
-            "stage/r1.s0    1    55  up      -            -   -       -        -      -    -     -  -\n");
+            "ACTOR        INC   PID  STATUS  PHASE     STEP  MICRO  QUEUED  HANDLED  STALE  AGE  BUSY  LAST MESSAGE\n"
+            "stage/r0.s1    2  4711  dead    backward    20      3       0     1234      0  12s     -  stage.backward\n"
+            "stage/r1.s0    1    55  up      -            -      -       -        -      -    -     -  -\n");
 }
 
 TEST(Render, JsonHoldsTheSameAndNullForWhatIsNotKnown) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -88,8 +89,35 @@ class Resume(ProgramTest):
     def test_a_finished_run_has_nothing_left_to_do(self):
         run = self.train(name="finished")
         before = self.digest(run)
-        self.assertEqual(self.resumed("finished").status, 0)
+        done = self.resumed("finished")
+        self.assertIn("nothing left to do: the run is at step 12, and the job ends at step 12", done.talk)
         self.assertEqual(self.digest(run), before)
+
+    def test_other_settings_replace_the_steps_that_are_done_again(self):
+        """A longer job stretches the fall of the learning rate: steps after the checkpoint have other numbers."""
+        reference = self.undisturbed()
+        run = self.train(name="longer")
+        shutil.rmtree(run.folder / "checkpoints" / "step-12")
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=16", "layout.stages=1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("resuming with train.steps = 16 (was 12)", done.stderr)
+        self.assertIn("resuming with layout.stages = 1 (was 2)", done.stderr)
+        self.assertIn("steps 9 to 12 are done again with these settings", done.stderr)
+        self.assert_each_step_once(run, 16)
+        self.assertEqual(run.events("step_divergence"), [])
+        now, before = run.figures(), reference.figures()
+        self.assertEqual([now[step] for step in range(1, 9)], [before[step] for step in range(1, 9)])
+        self.assertNotEqual([now[step] for step in range(9, 13)], [before[step] for step in range(9, 13)])
+
+    def test_settings_without_numbers_keep_the_record(self):
+        reference = self.undisturbed()
+        run = self.train(name="elsewhere")
+        shutil.rmtree(run.folder / "checkpoints" / "step-12")
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "layout.stages=1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("done again", done.stderr)
+        self.assertEqual(run.events("step_divergence"), [])
+        self.assert_same_training(Run(run.folder), reference)
 
     def test_a_run_is_known_from_every_folder(self):
         """The job's data path was relative; the run folder is read from elsewhere."""
@@ -123,17 +151,18 @@ class Resume(ProgramTest):
         before = (run.folder / "config.toml").read_text()
         done = self.troupe("train", run.folder / "config.toml", "model.width=64", "--resume", "--run-dir", run.folder)
         self.assertEqual((run.folder / "config.toml").read_text(), before, "a refusal changes nothing")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 2)
         self.assertIn("width", done.stderr)
         self.assertIn("64", done.stderr)
 
     def test_another_order_of_samples_is_refused(self):
+        """RS-1, here and above."""
         run = self.train(name="ordered")
         for change in ("data.seed=9", "train.seed=9", "train.global_batch=32"):
             with self.subTest(change=change):
                 config = run.folder / "config.toml"
                 done = self.troupe("train", config, change, "train.steps=16", "--resume", "--run-dir", run.folder)
-                self.assertEqual(done.returncode, 1)
+                self.assertEqual(done.returncode, 2)
                 self.assertIn("another order of samples", done.stderr)
                 self.assertIn(change.split("=")[0], done.stderr)
 

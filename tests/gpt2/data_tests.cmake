@@ -10,4 +10,5 @@ add_module_tests(gpt2_data
     store/json_depth_test.cpp
     store/safetensors_test.cpp
     store/checkpoint_test.cpp
-  DEPENDS troupe_gpt2_data)
+  DEPENDS troupe_gpt2_data
+  PRECOMPILED <nlohmann/json.hpp>)

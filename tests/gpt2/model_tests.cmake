@@ -16,5 +16,5 @@ add_module_tests(gpt2_model
     stage_plan_test.cpp
     stage_test.cpp
   DEPENDS troupe_gpt2
+  PRECOMPILED "${PROJECT_SOURCE_DIR}/gpt2/layers/torch.hpp"
   TIMEOUT 120)
-target_precompile_headers(gpt2_model_tests PRIVATE "${PROJECT_SOURCE_DIR}/gpt2/layers/torch.hpp" <gtest/gtest.h>)

@@ -152,6 +152,16 @@ class BadInput(ProgramTest):
         self.assertIn("tcp://127.0.0.1:7931", second.stderr)
         self.assertIn("in use", second.stderr)
 
+    def test_addresses_and_names_that_are_none(self):
+        for words, says in ((("node", "--join", "nonsense"), "--join nonsense is not allowed: it takes tcp://HOST:PORT"),
+                            (("node", "--join", "tcp://127.0.0.1:7700", "--name", "a/b"), "--name a/b is not allowed"),
+                            (("node", "--join", "tcp://127.0.0.1:7700", "--listen", "x"), "--listen x is not allowed"),
+                            (("head", "job.toml", "--listen", "7700"), "--listen 7700 is not allowed")):
+            with self.subTest(words=words):
+                done = self.finish(self.start(*words), patience=20)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(says, done.stderr)
+
     def test_nothing_waits_without_a_head(self):
         for words, status in ((("ps",), 4), (("show", "stage/r0.s0"), 4), (("kill", "stage/r0.s0"), 4), (("logs", "x"), 4),
                               (("events",), 4), (("generate", "nowhere"), 4), (("digest", "nowhere"), 4)):

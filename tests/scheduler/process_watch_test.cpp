@@ -4,11 +4,15 @@
 #include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,14 +30,38 @@ struct Exit {
   std::string cause;
 };
 
+// A sanitizer may have a thread of its own, beside which no fork server is made.
+#define USE_FORK_SERVER() \
+  if (const std::string why = use_fork_server(); !why.empty()) GTEST_SKIP() << why
+
 class ProcessWatch : public testing::Test {
 protected:
   [[nodiscard]] ProcessSpec shell(const std::string& script, const std::string& input = "") const {
     return {"/bin/sh", {"-c", script}, input, folder_.path() / "log"};
   }
 
+  [[nodiscard]] ProcessSpec fork_of(const std::string& word) const { return {"", {word}, "", folder_.path() / "log"}; }
+
+  /// From now on processes are forks of this program. Empty, or why not.
+  std::string use_fork_server() {
+    watch_.reset();  // its thread would be one too many
+    auto server = scheduler::ForkServer::create([](const std::vector<std::string>& words) {
+      if (words.at(0) == "wait") pause();
+      return std::stoi(words.at(0));
+    });
+    if (!server) return server.failure().text;
+    server_ = std::move(server).value();
+    watch_ = std::make_unique<scheduler::ProcessWatch>(
+        [this](pid_t pid, const runtime::Failure& cause) {
+          exits_.add({pid, cause.text});
+        },
+        server_.get());
+    return "";
+  }
+
   const TemporaryFolder folder_;
   Heard<Exit> exits_;
+  std::unique_ptr<scheduler::ForkServer> server_;
   std::unique_ptr<scheduler::ProcessWatch> watch_ =
       std::make_unique<scheduler::ProcessWatch>([this](pid_t pid, const runtime::Failure& cause) {
         exits_.add({pid, cause.text});
@@ -109,6 +137,57 @@ TEST_F(ProcessWatch, SignalsOnlyWhatIsItsOwn) {
   ASSERT_TRUE(exits_.wait_for(1));
   EXPECT_EQ(exits_.last().cause, "exited with status 9");
   watch_->signal(*pid, SIGKILL);  // reaped: the number may be somebody else's
+}
+
+pid_t parent_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string state;
+  pid_t parent = 0;
+  fields >> state >> parent;
+  return parent;
+}
+
+TEST_F(ProcessWatch, PW1_ReportsTheCauseOfAForkedChild) {
+  USE_FORK_SERVER();
+  const auto pid = watch_->start(fork_of("7"));
+  ASSERT_TRUE(pid);
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().pid, *pid);
+  EXPECT_EQ(exits_.last().cause, "exited with status 7");
+  const auto killed = watch_->start(fork_of("wait"));
+  ASSERT_TRUE(killed);
+  watch_->signal(*killed, SIGKILL);
+  ASSERT_TRUE(exits_.wait_for(2));
+  EXPECT_EQ(exits_.last().cause, "killed by signal 9 (SIGKILL)");
+  EXPECT_EQ(watch_->running(), 0U);
+}
+
+TEST_F(ProcessWatch, PW1_ALostServerTakesItsChildrenAlongAndWorkGoesOn) {
+  USE_FORK_SERVER();
+  const pid_t child = watch_->start(fork_of("wait")).value();
+  const pid_t server = parent_of(child);
+  ASSERT_GT(server, 1);
+  ASSERT_NE(server, getpid());
+  kill(server, SIGKILL);
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().pid, child);
+  EXPECT_EQ(exits_.last().cause, "killed with the fork server that it came from");
+  ASSERT_TRUE(watch_->start(shell("exit 3")));
+  ASSERT_TRUE(exits_.wait_for(2));
+  EXPECT_EQ(exits_.last().cause, "exited with status 3");
+}
+
+TEST_F(ProcessWatch, ItsForkedProcessesDieWithIt) {
+  USE_FORK_SERVER();
+  const pid_t child = watch_->start(fork_of("wait")).value();
+  const int descriptor = static_cast<int>(syscall(434 /* pidfd_open */, child, 0));
+  watch_.reset();
+  pollfd wait{descriptor, POLLIN, 0};
+  EXPECT_EQ(poll(&wait, 1, 0), 1) << "it still runs";
+  close(descriptor);
 }
 
 TEST_F(ProcessWatch, ItsProcessesDieWithItAndAreReaped) {

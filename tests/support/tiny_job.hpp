@@ -1,7 +1,7 @@
 #pragma once
 
+#include "actors/config/job_config.hpp"
 #include "actors/data_protocol.hpp"
-#include "actors/job_config.hpp"
 #include "actors/stage_protocol.hpp"
 #include "tests/support/temporary_folder.hpp"
 

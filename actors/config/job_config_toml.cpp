@@ -1,4 +1,4 @@
-#include "actors/job_config_toml.hpp"
+#include "actors/config/job_config_toml.hpp"
 
 // The distribution's shared library throws on bad text. Compiled here, without exceptions, parse errors are values.
 #undef TOML_HEADER_ONLY

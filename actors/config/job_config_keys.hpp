@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "actors/nearest_key.hpp"
+#include "actors/config/nearest_key.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -1,6 +1,6 @@
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 
-#include "actors/job_config_keys.hpp"
+#include "actors/config/job_config_keys.hpp"
 
 #include <gtest/gtest.h>
 
@@ -221,7 +221,7 @@ TEST(JobConfig, ModelJsonHoldsWhatTheWeightsDependOn) {
 }
 
 TEST(JobConfig, JK1_TheReferenceInDocsIsTheTableOfKeys) {
-  const auto docs = std::filesystem::path(__FILE__).parent_path() / "../../docs/configuration.md";
+  const auto docs = std::filesystem::path(__FILE__).parent_path() / "../../../docs/configuration.md";
   std::ifstream file(docs);
   std::ostringstream text;
   text << file.rdbuf();

@@ -1,4 +1,4 @@
-#include "actors/job_config_keys.hpp"
+#include "actors/config/job_config_keys.hpp"
 
 #include <algorithm>
 #include <array>

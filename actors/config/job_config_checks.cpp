@@ -1,6 +1,6 @@
-#include "actors/job_config_checks.hpp"
+#include "actors/config/job_config_checks.hpp"
 
-#include "actors/job_config_keys.hpp"
+#include "actors/config/job_config_keys.hpp"
 
 namespace troupe::actors {
 namespace {

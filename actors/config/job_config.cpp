@@ -1,9 +1,9 @@
-#include "actors/job_config.hpp"
+#include "actors/config/job_config.hpp"
 
-#include "actors/job_config_checks.hpp"
-#include "actors/job_config_keys.hpp"
-#include "actors/job_config_toml.hpp"
-#include "actors/nearest_key.hpp"
+#include "actors/config/job_config_checks.hpp"
+#include "actors/config/job_config_keys.hpp"
+#include "actors/config/job_config_toml.hpp"
+#include "actors/config/nearest_key.hpp"
 
 #include <nlohmann/json.hpp>
 

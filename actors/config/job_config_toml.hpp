@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/job_config_keys.hpp"
+#include "actors/config/job_config_keys.hpp"
 
 #include <optional>
 #include <string>

@@ -1,0 +1,329 @@
+#include "scheduler/fork_server.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+
+namespace troupe::scheduler {
+namespace {
+
+using runtime::Failure;
+using runtime::FailureKind;
+
+/// What the server tells. A datagram is whole or not there.
+struct Report {
+  enum class Kind : int { started, refused, ended } kind = Kind::ended;
+  pid_t pid = -1;
+  int value = 0;  // ended: wait status; refused: errno
+};
+
+// What travels with a request, in this order: words of the birth, standard input, log.
+constexpr std::size_t kDescriptors = 3;
+constexpr unsigned kFirstInherited = 3;  // after standard input, output and error
+
+Failure system_failure(const std::string& what) {
+  return {FailureKind::faulted, what + ": " + std::strerror(errno)};
+}
+
+std::ptrdiff_t count_threads() {
+  std::error_code ignored;
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task", ignored), {});
+}
+
+// ---- a request on its way ------------------------------------------------------------------------------------------
+
+/// Arguments and environment of a child, each text ended by a NUL, as in /proc/PID/cmdline; an empty text between them.
+struct Birth {
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+};
+
+std::string render_birth(const std::vector<std::string>& arguments) {
+  std::string text = std::to_string(arguments.size()) + '\0';
+  for (const std::string& argument : arguments) text.append(argument).push_back('\0');
+  for (char** entry = environ; *entry != nullptr; ++entry) text.append(*entry).push_back('\0');
+  return text;
+}
+
+Birth read_birth(int descriptor) {
+  std::string text;
+  std::array<char, 4096> chunk{};
+  for (ssize_t count = 0; (count = read(descriptor, chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  std::istringstream words(text);
+  std::string word;
+  std::getline(words, word, '\0');
+  Birth birth;
+  birth.arguments.resize(std::strtoul(word.c_str(), nullptr, 10));
+  for (std::string& argument : birth.arguments) std::getline(words, argument, '\0');
+  while (std::getline(words, word, '\0')) birth.environment.push_back(word);
+  return birth;
+}
+
+bool send_request(int socket, const std::array<int, kDescriptors>& descriptors) {
+  char nothing = 0;
+  iovec body{&nothing, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
+  msghdr message{};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof descriptors);
+  std::memcpy(CMSG_DATA(head), descriptors.data(), sizeof descriptors);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+/// False when the other end is closed.
+bool receive_request(int socket, std::array<Descriptor, kDescriptors>& descriptors) {
+  char nothing = 0;
+  iovec body{&nothing, 1};
+  std::array<int, kDescriptors> numbers{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof numbers)> control{};
+  msghdr message{};
+  message.msg_iov = &body;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) return false;
+  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  if (head == nullptr || head->cmsg_len != CMSG_LEN(sizeof numbers)) return false;
+  std::memcpy(numbers.data(), CMSG_DATA(head), sizeof numbers);
+  std::ranges::transform(numbers, descriptors.begin(), [](int number) { return Descriptor(number); });
+  return true;
+}
+
+void send_report(int socket, const Report& report) {
+  // Refused only when this process's owner is gone, and then so is this process, by PR_SET_PDEATHSIG.
+  (void)!send(socket, &report, sizeof report, MSG_NOSIGNAL);
+}
+
+// ---- in the server -------------------------------------------------------------------------------------------------
+
+/// What process lists show. The kernel reads the arguments from the process's memory, between two addresses of stat.
+void set_title(const std::string& title) {
+  std::ifstream file("/proc/self/stat");
+  std::string text;
+  std::getline(file, text);
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  constexpr int kArgumentsStart = 48 - 3;  // fields of proc(5); the first one here is field 3
+  std::string skipped;
+  for (int i = 0; i < kArgumentsStart; ++i) fields >> skipped;
+  std::uintptr_t start = 0;
+  std::uintptr_t end = 0;
+  fields >> start >> end;
+  if (!fields || start == 0 || end <= start + 1) return;
+  auto* memory = reinterpret_cast<char*>(start);
+  std::memset(memory, 0, end - start);
+  std::memcpy(memory, title.data(), std::min<std::size_t>(title.size(), end - start - 1));
+  prctl(PR_SET_NAME, title.c_str());  // cut to 15 letters
+}
+
+void take_environment(const std::vector<std::string>& environment) {
+  clearenv();
+  for (const std::string& entry : environment) {
+    const std::size_t equals = entry.find('=');
+    if (equals != std::string::npos) setenv(entry.substr(0, equals).c_str(), entry.substr(equals + 1).c_str(), 1);
+  }
+}
+
+void die_with(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // it died before the signal was armed
+}
+
+void unblock_signals() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void be_child(const ForkServer::ChildMain& child_main, std::array<Descriptor, kDescriptors>& descriptors,
+                           pid_t server) {
+  die_with(server);
+  // An own session: Ctrl-C at the terminal reaches the head alone, which ends the job in good order.
+  setsid();
+  const Birth birth = read_birth(descriptors[0].get());
+  attach(descriptors[1].get(), STDIN_FILENO);
+  attach(descriptors[2].get(), STDOUT_FILENO);
+  attach(descriptors[2].get(), STDERR_FILENO);
+  // Numbers that nobody uses any more: what of this is open belongs to the server.
+  (void)syscall(SYS_close_range, kFirstInherited, ~0U, 0U);
+  unblock_signals();
+  take_environment(birth.environment);
+  std::string title = "troupe";
+  for (const std::string& argument : birth.arguments) title += " " + argument;
+  set_title(title);
+  const int status = child_main(birth.arguments);
+  std::cout.flush();
+  std::cerr.flush();
+  _exit(status);
+}
+
+void start_child(int socket, std::array<Descriptor, kDescriptors>& descriptors,
+                 const ForkServer::ChildMain& child_main) {
+  const pid_t server = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) be_child(child_main, descriptors, server);
+  send_report(socket, pid < 0 ? Report{Report::Kind::refused, -1, errno} : Report{Report::Kind::started, pid, 0});
+}
+
+void report_ended(int socket) {
+  int status = 0;
+  for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    send_report(socket, {Report::Kind::ended, pid, status});
+  }
+}
+
+[[noreturn]] void serve(int socket, const ForkServer::ChildMain& child_main, pid_t parent) {
+  die_with(parent);
+  setsid();
+  // Whoever reads the parent's output must not wait for this process to end.
+  const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) attach(null.get(), standard);
+  sigset_t ended;
+  sigemptyset(&ended);
+  sigaddset(&ended, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &ended, nullptr);
+  const Descriptor signals(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals.is_open()) _exit(127);
+  set_title("troupe fork-server");
+  std::array<pollfd, 2> waits{pollfd{socket, POLLIN, 0}, pollfd{signals.get(), POLLIN, 0}};
+  while (true) {
+    if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) _exit(127);
+    if (waits[1].revents != 0) {
+      signalfd_siginfo ignored{};
+      while (read(signals.get(), &ignored, sizeof ignored) > 0) {
+      }
+      report_ended(socket);
+    }
+    if (waits[0].revents == 0) continue;
+    std::array<Descriptor, kDescriptors> descriptors;
+    if (!receive_request(socket, descriptors)) _exit(0);  // what still runs is killed by this process's end
+    start_child(socket, descriptors, child_main);
+  }
+}
+
+}  // namespace
+
+// ---- in the process that owns it -----------------------------------------------------------------------------------
+
+namespace {
+
+constexpr int kAnswerMilliseconds = 5000;  // a fork takes some; seconds mean that the server is stopped
+
+/// Nothing when the server is gone or does not answer.
+std::optional<Report> wait_for_report(int socket) {
+  pollfd wait{socket, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = poll(&wait, 1, kAnswerMilliseconds);
+  } while (ready < 0 && errno == EINTR);
+  Report report;
+  if (ready != 1 || recv(socket, &report, sizeof report, MSG_DONTWAIT) != static_cast<ssize_t>(sizeof report)) {
+    return std::nullopt;
+  }
+  return report;
+}
+
+}  // namespace
+
+runtime::Result<std::unique_ptr<ForkServer>> ForkServer::create(ChildMain child_main) {
+  if (const std::ptrdiff_t threads = count_threads(); threads != 1) {
+    return Failure{FailureKind::faulted,
+                   "a fork server is made before the first thread: there are " + std::to_string(threads)};
+  }
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return system_failure("cannot make the socket of a fork server");
+  }
+  Descriptor mine(ends[0]);
+  const Descriptor other(ends[1]);
+  // What is buffered now would be written by every child.
+  std::cout.flush();
+  std::fflush(nullptr);
+  const pid_t parent = getpid();
+  const pid_t server = fork();
+  if (server < 0) return system_failure("cannot fork a fork server");
+  if (server == 0) {
+    mine.reset();
+    serve(other.get(), child_main, parent);
+  }
+  return std::unique_ptr<ForkServer>(new ForkServer(std::move(mine), server));
+}
+
+ForkServer::~ForkServer() {
+  socket_.reset();
+  while (waitpid(server_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+runtime::Result<ProcessHandle> ForkServer::start(const ProcessSpec& spec) {
+  const std::string what = "cannot start " + (spec.arguments.empty() ? "a process" : spec.arguments.back());
+  const Descriptor birth = make_text_descriptor(render_birth(spec.arguments));
+  const Descriptor input = make_text_descriptor(spec.input);
+  if (!birth.is_open() || !input.is_open()) return system_failure(what);
+  const Descriptor output(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!output.is_open()) return system_failure("cannot open log " + spec.log.string());
+  if (!send_request(socket_.get(), {birth.get(), input.get(), output.get()})) {
+    return Failure{FailureKind::disconnected, what + ": the fork server is gone"};
+  }
+  while (true) {
+    const std::optional<Report> answer = wait_for_report(socket_.get());
+    if (!answer) {
+      kill(server_, SIGKILL);  // dead already, or stopped: then a late answer would be taken for that to another start
+      return Failure{FailureKind::disconnected, what + ": the fork server is gone"};
+    }
+    const Report& report = *answer;
+    if (report.kind == Report::Kind::ended) {
+      exits_.push_back({report.pid, report.value});
+    } else if (report.kind == Report::Kind::refused) {
+      errno = report.value;
+      return system_failure(what);
+    } else {
+      return ProcessHandle{report.pid, static_cast<int>(syscall(SYS_pidfd_open, report.pid, 0))};
+    }
+  }
+}
+
+runtime::Result<std::optional<ForkServer::Exit>> ForkServer::next_exit() {
+  if (!exits_.empty()) {
+    const Exit first = exits_.front();
+    exits_.pop_front();
+    return std::optional(first);
+  }
+  Report report;
+  ssize_t count = 0;
+  do {
+    count = recv(socket_.get(), &report, sizeof report, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::optional<Exit>();
+  if (count != static_cast<ssize_t>(sizeof report))
+    return Failure{FailureKind::disconnected, "the fork server is gone"};
+  return std::optional(Exit{report.pid, report.value});
+}
+
+}  // namespace troupe::scheduler
