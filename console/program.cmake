@@ -13,3 +13,8 @@ add_executable(troupe
   data_main.cpp)
 target_link_libraries(troupe PRIVATE project_options troupe_console troupe_scheduler troupe_actors)
 set_target_properties(troupe PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+# The one source that computes.
+target_precompile_headers(troupe REUSE_FROM troupe_gpt2)
+get_target_property(sources troupe SOURCES)
+list(REMOVE_ITEM sources model_main.cpp)
+set_source_files_properties(${sources} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)

@@ -2,8 +2,8 @@
 
 A header that a built source (its own, its test) includes first has been compiled alone by the build of that source:
 with a precompiled header too, when the header's own first include is that very one. All others are put through the
-compiler here, with the flags of a source of the same folder; LibTorch headers take many seconds each, so few should be
-left.
+compiler here, with the flags of a source of the same folder. LibTorch takes many seconds to read: a header that includes
+it gets the model's precompiled part of it, so what is shown of those is that they compile after that part alone.
 """
 
 import concurrent.futures
@@ -54,15 +54,31 @@ def needs_torch(sources, header, seen):
     return False
 
 
+def without_launcher(arguments):
+    """A compile command without ccache and its environment."""
+    while not os.path.basename(arguments[0]).startswith(("g++", "c++", "clang++", "x86_64-linux-gnu-g++")):
+        arguments = arguments[1:]
+    return arguments
+
+
+def flags_with_torch(sources, commands):
+    """Flags of a source of the model, its precompiled header included; None where the model is not built."""
+    for source, (arguments, folder) in commands.items():
+        inside = os.path.relpath(source, os.path.realpath(sources.root))
+        if inside.startswith("gpt2/") and "-include" in arguments:
+            end = arguments.index("-MD") if "-MD" in arguments else arguments.index("-o")
+            return without_launcher(arguments)[: end - len(arguments)], folder
+    return None
+
+
 def flags_for(sources, header, commands):
     """Compiler and flags of the built source that is nearest to the header, without input, output and forced includes."""
+    if needs_torch(sources, header, set()):
+        return flags_with_torch(sources, commands)
     best, best_shared = None, (0, -1)
-    wants_torch = needs_torch(sources, header, set())
     for source, (arguments, folder) in commands.items():
         inside = os.path.relpath(source, os.path.realpath(sources.root))
         if inside.startswith("tests/") != header.startswith("tests/"):
-            continue
-        if wants_torch and not any("torch" in argument for argument in arguments):
             continue
         common = os.path.commonpath([os.path.dirname(inside) or ".", os.path.dirname(header)])
         shared = (len(common), sum("torch" in argument for argument in arguments))  # of equals one that has LibTorch
@@ -71,8 +87,7 @@ def flags_for(sources, header, commands):
     if best is None:
         return None
     arguments, folder = best
-    while not os.path.basename(arguments[0]).startswith(("g++", "c++", "clang++", "x86_64-linux-gnu-g++")):
-        arguments = arguments[1:]  # ccache and its environment
+    arguments = without_launcher(arguments)
     kept = [arguments[0]]
     for argument in arguments[1:]:
         if argument.startswith(("-I", "-D", "-std", "-isystem", "-f", "-m")) or (kept[-1] == "-isystem"):

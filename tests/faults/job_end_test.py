@@ -18,7 +18,7 @@ class JobEnd(ProgramTest):
         process = self.start("train", "job.toml", "train.steps=5000", "--run-dir", name)
         run = Run(self.folder / name)
         self.wait_for(lambda: len(run.figures()) >= 3 or process.poll() is not None, "step 3")
-        self.assertEqual(len(self.processes()), 7, "head, two data actors, four stages")
+        self.assertEqual(len(self.processes()), 8, "head, fork server, two data actors, four stages")
         return process, run
 
     def test_an_end_in_good_order(self):

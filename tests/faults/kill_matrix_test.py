@@ -1,6 +1,9 @@
 """kill -9 of every kind of actor in every phase: the run ends with the weights of the undisturbed one."""
 
 import itertools
+import os
+import pathlib
+import signal
 
 from program import ProgramTest, Run, main
 
@@ -64,6 +67,19 @@ class KillMatrix(ProgramTest):
         self.assertEqual(killed.returncode, 0, killed.stderr)
         self.assertEqual(self.finish(process).returncode, 0)
         self.assertEqual(run.events("actor_down")[0]["actor"], "stage/r0.s1")
+        self.assert_each_step_once(run, 200)
+
+    def test_the_fork_server_killed(self):
+        """Its children go with it; the next are started without it."""
+        process = self.start("train", "job.toml", "train.steps=200", "--run-dir", "server")
+        run = Run(self.folder / "server")
+        self.wait_for(lambda: run.figures() or process.poll() is not None, "the first step")
+        stage = next(line["pid"] for line in run.events("actor_up") if line["actor"] == "stage/r0.s1")
+        server = int(pathlib.Path(f"/proc/{stage}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        self.assertNotEqual(server, process.pid)
+        os.kill(server, signal.SIGKILL)
+        self.assertEqual(self.finish(process).returncode, 0)
+        self.assertEqual({line["cause"] for line in run.events("actor_down")}, {"killed with the fork server that it came from"})
         self.assert_each_step_once(run, 200)
 
     def test_two_actors_killed_in_one_step(self):

@@ -63,10 +63,16 @@ class SeveralNodes(ProgramTest):
         self.assert_same_training(run, reference)
         self.assert_each_step_once(run, self.STEPS)
 
+    def family(self, pid):
+        """A process with its children and theirs."""
+        lists = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+        children = [int(child) for file in lists for child in file.read_text().split()]
+        return [pid, *(descendant for child in children for descendant in self.family(child))]
+
     def pause(self, node):
         """Stops a node with all its processes, as `docker pause` does; returns how to let them go on."""
-        children = pathlib.Path(f"/proc/{node.pid}/task").glob("*/children")
-        stopped = [node.pid, *(int(pid) for child in children for pid in child.read_text().split())]
+        stopped = self.family(node.pid)
+        self.assertGreater(len(stopped), 2, "node, fork server, workers")
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
 
@@ -90,7 +96,8 @@ class SeveralNodes(ProgramTest):
         done = self.finish(head)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(run.events("node_joined")), 2)
-        self.assertEqual(set(self.processes()) & before, {node.pid}, "what ran before the pause still runs")
+        self.assertEqual(set(self.processes()) & before, set(self.family(node.pid)), "what ran before the pause still runs")
+        self.assertEqual(len(self.family(node.pid)), 2, "node and fork server")
         self.end(node)
         self.assert_same_training(run, reference)
         self.assert_each_step_once(run, self.STEPS)

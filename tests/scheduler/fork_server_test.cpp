@@ -204,6 +204,8 @@ TEST_F(ForkServer, ALostOrStoppedServerIsAFailureNotAWaitWithoutEnd) {
   const auto refused = start({"exit", "0"});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.failure().kind, runtime::FailureKind::disconnected);
+  pollfd wait{server_->descriptor(), POLLIN, 0};
+  ASSERT_EQ(poll(&wait, 1, 30'000), 1) << "it was killed";
   EXPECT_FALSE(server_->next_exit());
   EXPECT_FALSE(start({"exit", "0"}));
 }

@@ -68,6 +68,7 @@ class Run:
     def __init__(self, folder, finished=None):
         self.folder = pathlib.Path(folder)
         self.finished = finished
+        self.known_digest = None  # of a run that changes no more
 
     @property
     def status(self):
@@ -212,7 +213,9 @@ class ProgramTest(unittest.TestCase):
 
     def assert_same_training(self, run, reference):
         self.assertEqual(run.figures(), reference.figures())
-        self.assertEqual(self.digest(run), self.digest(reference))
+        if reference.known_digest is None:
+            reference.known_digest = self.digest(reference)
+        self.assertEqual(self.digest(run), reference.known_digest)
 
     def assert_each_step_once(self, run, steps):
         for name in ("metrics.jsonl", "ledger.jsonl"):
