@@ -10,8 +10,8 @@ usage: ./test.sh [--all]
 
 install what is missing, build everything and run all tests and structure checks; ends with ctest's own summary
 
-  --all  before that: the build for CUDA where its toolkit is, then the runtime and the scheduler under ThreadSanitizer,
-         then everything under AddressSanitizer and UndefinedBehaviorSanitizer
+  --all  between build and tests: the build for CUDA where its toolkit is, then the runtime and the scheduler under
+         ThreadSanitizer, then everything under AddressSanitizer and UndefinedBehaviorSanitizer
 TEXT
 }
 
@@ -58,10 +58,11 @@ case "${1:-}" in
 esac
 
 ./setup
-if [[ $mode == all ]]; then
-  check_cuda
-  check_with_sanitizers
-fi
 say "release: everything"
 build_preset release
+if [[ $mode == all ]]; then
+  check_cuda  # what it has in common with release comes out of the compiler cache
+  check_with_sanitizers
+fi
+say "release: tests"
 run_tests release

@@ -1,5 +1,7 @@
 #include "actors/run_recorder.hpp"
 
+#include "gpt2/store/storage.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -148,6 +150,7 @@ void RunRecorder::cut_after(std::uint32_t step) {
 void RunRecorder::sync() {
   metrics_.sync();
   ledger_.sync();
+  if (const std::string error = gpt2::sync_file(validation_file_); !error.empty()) throw std::runtime_error(error);
 }
 
 std::uint32_t RunRecorder::steps() const {

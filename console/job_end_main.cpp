@@ -43,6 +43,15 @@ void warn_if_failing(const std::function<void()>& work) {
   }
 }
 
+void record_end(const JobOptions& options, const TrainingEnd& end, HeadInfo head, scheduler::EventLog& events) {
+  nlohmann::ordered_json how{{"step", end.step}};
+  if (!end.text.empty()) how["cause"] = end.text;
+  events.record("job_" + state_word(end.kind), how);
+  head.endpoint.clear();
+  head.state = state_word(end.kind);
+  warn_if_failing([&options, &head] { write_head_info(options.folder, head); });
+}
+
 int tell_end(const JobOptions& options, const TrainingEnd& end) {
   std::filesystem::path report;
   warn_if_failing([&report, &options] { report = write_report(options.folder); });

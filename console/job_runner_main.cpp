@@ -104,7 +104,7 @@ ProgressState to_state(const TrainingProgress& progress, double elapsed) {
   state.step = progress.step;
   state.steps = progress.total_steps;
   state.epoch = progress.epoch;
-  if (progress.step > 0) {
+  if (progress.tokens_per_second > 0) {  // a step was done since the start
     state.loss = progress.loss;
     state.accuracy = progress.accuracy;
     state.tokens_per_second = progress.tokens_per_second;
@@ -196,15 +196,6 @@ void set_fault_environment(const std::vector<std::string>& faults) {
   std::string rules;
   for (const std::string& fault : faults) rules += (rules.empty() ? "" : ";") + fault;
   setenv("TROUPE_INJECT", rules.c_str(), 1);
-}
-
-void record_end(const JobOptions& options, const TrainingEnd& end, HeadInfo head, scheduler::EventLog& events) {
-  nlohmann::ordered_json how{{"step", end.step}};
-  if (!end.text.empty()) how["cause"] = end.text;
-  events.record("job_" + state_word(end.kind), how);
-  head.endpoint.clear();
-  head.state = state_word(end.kind);
-  warn_if_failing([&options, &head] { write_head_info(options.folder, head); });
 }
 
 }  // namespace

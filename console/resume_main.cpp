@@ -6,9 +6,12 @@
 #include "actors/job_plan.hpp"
 #include "actors/run_recorder.hpp"
 #include "console/exit_codes.hpp"
+#include "gpt2/store/checkpoint.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 
 namespace troupe::console {
 namespace {
@@ -16,13 +19,19 @@ namespace {
 using actors::RunRecorder;
 
 /// Throws what the keeper throws as what it is here: a job that does not fit the run.
-std::uint32_t find_step(const JobOptions& options, const actors::JobPlan& plan, const RunRecorder& record) {
-  const actors::CheckpointKeeper keeper(options.folder.checkpoints(), options.job, plan.training_samples());
+actors::FoundCheckpoint find_checkpoint(const actors::CheckpointKeeper& keeper, std::uint32_t last_recorded) {
   try {
-    return keeper.find_newest(record.steps()).step;
+    return keeper.find_newest(last_recorded);
   } catch (const std::exception& misfit) {
     throw CommandError(ExitCode::usage, misfit.what());
   }
+}
+
+/// Where there should be checkpoints, "none" and "none that can be read" are not the same.
+void check_folder(const std::filesystem::path& checkpoints) {
+  std::error_code error;
+  const std::filesystem::directory_iterator readable(checkpoints, error);
+  if (error) throw CommandError(ExitCode::failed, "cannot read " + checkpoints.string() + ": " + error.message());
 }
 
 /// Whether steps that are done again have the numbers of the record. Says what is new.
@@ -38,18 +47,37 @@ bool keeps_numbers(const JobOptions& options) {
   }
 }
 
+/// What was computed with the old settings after `found` goes. Once more after a crash in the middle of it, this does
+/// what was left to do.
+void forget_steps_after(const JobOptions& options, const actors::FoundCheckpoint& found, RunRecorder& record) {
+  if (found.step == 0 && !found.rejections.empty()) {
+    throw CommandError(ExitCode::failed,
+                       "no checkpoint can be used, and with other settings every step would be done again; begin a new "
+                       "run, or mend: " +
+                           found.rejections.front());
+  }
+  const std::uint32_t recorded = record.steps();
+  gpt2::remove_checkpoints_after(options.folder.checkpoints(), found.step);
+  record.cut_after(found.step);
+  record.sync();
+  if (recorded > found.step) {
+    std::cerr << "steps " << found.step + 1 << " to " << recorded << " are done again with these settings\n";
+  }
+}
+
 }  // namespace
 
 Resumption prepare_resume(const JobOptions& options) {
   const actors::JobPlan plan = actors::plan_job(options.job);
+  check_folder(options.folder.checkpoints());
+  const actors::CheckpointKeeper keeper(options.folder.checkpoints(), options.job, plan.training_samples());
+  (void)find_checkpoint(keeper, std::numeric_limits<std::uint32_t>::max());  // RS-1: the recorder mends torn files
   RunRecorder record(options.folder.root, RunRecorder::Repeats::equal);
-  const Resumption found{find_step(options, plan, record), plan.total_steps()};
-  const std::uint32_t recorded = record.steps();
-  if (!keeps_numbers(options) && recorded > found.step) {
-    record.cut_after(found.step);
-    std::cerr << "steps " << found.step + 1 << " to " << recorded << " are done again with these settings\n";
-  }
-  return found;
+  const actors::FoundCheckpoint found = find_checkpoint(keeper, record.steps());
+  const Resumption resumption{found.step, plan.total_steps()};
+  if (resumption.step >= resumption.total_steps) return resumption;
+  if (!keeps_numbers(options)) forget_steps_after(options, found, record);
+  return resumption;
 }
 
 }  // namespace troupe::console

@@ -8,6 +8,7 @@
 #include "console/resume.hpp"
 #include "console/worker_processes.hpp"
 #include "gpt2/store/storage.hpp"
+#include "runtime/clock.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
@@ -59,7 +60,13 @@ JobOptions job_options(const ParsedCommand& command) {
 int tell_nothing_to_do(const JobOptions& options, const Resumption& found) {
   std::cerr << "nothing left to do: the run is at step " << found.step << ", and the job ends at step "
             << found.total_steps << "; for more: train.steps=N\n";
-  return tell_end(options, {actors::TrainingEnd::Kind::finished, found.step, ""});
+  const actors::TrainingEnd end{actors::TrainingEnd::Kind::finished, found.step, ""};
+  // A head that was killed after its last checkpoint could not say so.
+  const runtime::SteadyClock clock;
+  scheduler::EventLog events(options.folder.events(), clock);
+  const auto head = read_head_info(options.folder);
+  if (head && head->state == "running") record_end(options, end, *head, events);
+  return tell_end(options, end);
 }
 
 int run(const ParsedCommand& command, JobOptions options) {

@@ -162,7 +162,7 @@ void unblock_signals() {
 }
 
 [[noreturn]] void be_child(const ForkServer::ChildMain& child_main, std::array<Descriptor, kDescriptors>& descriptors,
-                           pid_t server) {
+                           pid_t server) noexcept {
   die_with(server);
   // An own session: Ctrl-C at the terminal reaches the head alone, which ends the job in good order.
   setsid();
@@ -198,9 +198,11 @@ void report_ended(int socket) {
   }
 }
 
-[[noreturn]] void serve(int socket, const ForkServer::ChildMain& child_main, pid_t parent) {
+[[noreturn]] void serve(int socket, const ForkServer::ChildMain& child_main, pid_t parent) noexcept {
   die_with(parent);
   setsid();
+  // Ignored, as a parent may have left it to us, children would vanish without a word.
+  signal(SIGCHLD, SIG_DFL);
   // Whoever reads the parent's output must not wait for this process to end.
   const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) attach(null.get(), standard);
@@ -233,7 +235,15 @@ void report_ended(int socket) {
 
 namespace {
 
-constexpr int kAnswerMilliseconds = 5000;  // a fork takes some; seconds mean that the server is stopped
+// A fork takes some; seconds mean that the server is stopped. Less than a head waits for a node's heartbeat.
+constexpr int kAnswerMilliseconds = 2000;
+
+/// The same descriptor with a number that is not that of standard input, output or error: where those are closed, new
+/// descriptors get their numbers, and then what is meant for the user goes there.
+Descriptor above_standard(Descriptor descriptor) {
+  if (descriptor.get() >= static_cast<int>(kFirstInherited)) return descriptor;
+  return Descriptor(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, kFirstInherited));
+}
 
 /// Nothing when the server is gone or does not answer.
 std::optional<Report> wait_for_report(int socket) {
@@ -260,8 +270,9 @@ runtime::Result<std::unique_ptr<ForkServer>> ForkServer::create(ChildMain child_
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return system_failure("cannot make the socket of a fork server");
   }
-  Descriptor mine(ends[0]);
-  const Descriptor other(ends[1]);
+  Descriptor mine = above_standard(Descriptor(ends[0]));
+  const Descriptor other = above_standard(Descriptor(ends[1]));
+  if (!mine.is_open() || !other.is_open()) return system_failure("cannot make the socket of a fork server");
   // What is buffered now would be written by every child.
   std::cout.flush();
   std::fflush(nullptr);
@@ -276,21 +287,36 @@ runtime::Result<std::unique_ptr<ForkServer>> ForkServer::create(ChildMain child_
 }
 
 ForkServer::~ForkServer() {
+  end();
+}
+
+void ForkServer::end() {
+  if (!socket_.is_open()) return;
   socket_.reset();
+  kill(server_, SIGKILL);  // it would end by itself now, unless somebody has stopped it
   while (waitpid(server_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
-runtime::Result<ProcessHandle> ForkServer::start(const ProcessSpec& spec) {
-  const std::string what = "cannot start " + (spec.arguments.empty() ? "a process" : spec.arguments.back());
+/// Whether it is sent, and if not, why.
+runtime::Result<runtime::Done> ForkServer::ask_for_child(const ProcessSpec& spec, const std::string& what) {
   const Descriptor birth = make_text_descriptor(render_birth(spec.arguments));
   const Descriptor input = make_text_descriptor(spec.input);
   if (!birth.is_open() || !input.is_open()) return system_failure(what);
   const Descriptor output(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!output.is_open()) return system_failure("cannot open log " + spec.log.string());
-  if (!send_request(socket_.get(), {birth.get(), input.get(), output.get()})) {
+  while (!send_request(socket_.get(), {birth.get(), input.get(), output.get()})) {
+    if (errno == EINTR) continue;
+    const bool is_gone = errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN || errno == EBADF;
+    if (!is_gone) return system_failure(what);
     return Failure{FailureKind::disconnected, what + ": the fork server is gone"};
   }
+  return runtime::Done{};
+}
+
+runtime::Result<ProcessHandle> ForkServer::start(const ProcessSpec& spec) {
+  const std::string what = "cannot start " + (spec.arguments.empty() ? "a process" : spec.arguments.back());
+  if (const auto asked = ask_for_child(spec, what); !asked) return asked.failure();
   while (true) {
     const std::optional<Report> answer = wait_for_report(socket_.get());
     if (!answer) {
@@ -304,7 +330,11 @@ runtime::Result<ProcessHandle> ForkServer::start(const ProcessSpec& spec) {
       errno = report.value;
       return system_failure(what);
     } else {
-      return ProcessHandle{report.pid, static_cast<int>(syscall(SYS_pidfd_open, report.pid, 0))};
+      const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, report.pid, 0));
+      if (descriptor >= 0 || errno == ESRCH) return ProcessHandle{report.pid, descriptor};
+      const Failure failure = system_failure("cannot watch process " + std::to_string(report.pid));
+      kill(report.pid, SIGKILL);  // nobody could end it later
+      return failure;
     }
   }
 }

@@ -54,7 +54,11 @@ public:
   /// The next child that ended; nothing when none waits. Does not block.
   [[nodiscard]] runtime::Result<std::optional<Exit>> next_exit();
 
+  /// Kills the server, and with it its children; from now on start() and next_exit() fail.
+  void end();
+
 private:
+  runtime::Result<runtime::Done> ask_for_child(const ProcessSpec& spec, const std::string& what);
   ForkServer(Descriptor socket, pid_t server) : socket_(std::move(socket)), server_(server) {}
 
   Descriptor socket_;

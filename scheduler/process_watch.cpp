@@ -18,7 +18,8 @@ namespace {
 // Beside these, events are tagged with the number of the process.
 constexpr std::uint64_t kWakeTag = 0;
 constexpr std::uint64_t kServerTag = ~std::uint64_t{0};
-constexpr int kDeathMilliseconds = 5000;  // SIGKILL takes some; a process in an uninterruptible wait may take longer
+constexpr int kReportMilliseconds = 1000;  // from the end of a child to the server's word of it
+constexpr int kDeathMilliseconds = 5000;   // SIGKILL takes some; a process in an uninterruptible wait may take longer
 
 /// By the descriptor: the number may be somebody else's by now. A descriptor of -1 is of a process that has ended.
 void send_signal(const ProcessHandle& handle, int signal_number) {
@@ -99,7 +100,10 @@ void ProcessWatch::watch_descriptor(int descriptor, std::uint64_t tag) {
 runtime::Result<ProcessWatch::Watched> ProcessWatch::start_process_or_fork(const ProcessSpec& spec) {
   if (server_ != nullptr) {
     const runtime::Result<ProcessHandle> forked = server_->start(spec);
-    if (forked) return Watched{*forked, Watched::Parent::server};
+    if (forked) {
+      if (forked->descriptor >= 0) watch_descriptor(forked->descriptor, static_cast<std::uint64_t>(forked->pid));
+      return Watched{*forked, Watched::Parent::server};
+    }
     if (forked.failure().kind != runtime::FailureKind::disconnected) return forked.failure();
     lose_server();
   }
@@ -122,23 +126,38 @@ void ProcessWatch::start_requested() {
   answered_.notify_all();
 }
 
-/// A process started here ended.
-void ProcessWatch::take_own(pid_t pid) {
+/// The descriptor of a process says that it ended.
+void ProcessWatch::take_ended(pid_t pid) {
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return;
+  if (found->second.parent == Watched::Parent::server) return wait_for_report(pid);
   epoll_ctl(poller_, EPOLL_CTL_DEL, found->second.handle.descriptor, nullptr);
   ended_.emplace_back(pid, reap_process(found->second.handle, oom_kills_));
   processes_.erase(found);
 }
 
-/// Children of the fork server that ended, or all of them, when it did.
+/// With mutex_ held. The server reaps its children and tells at once, unless it is stopped.
+void ProcessWatch::wait_for_report(pid_t pid) {
+  take_forked();
+  while (server_ != nullptr && processes_.contains(pid)) {
+    pollfd wait{server_->descriptor(), POLLIN, 0};
+    if (poll(&wait, 1, kReportMilliseconds) != 1) return lose_server();
+    take_forked();
+  }
+}
+
+/// With mutex_ held. Children of the fork server that ended, or all of them, when it did.
 void ProcessWatch::take_forked() {
-  const std::lock_guard lock(mutex_);
-  while (server_ != nullptr) {
+  if (server_ != nullptr && !read_reports()) lose_server();
+}
+
+/// With mutex_ held. False when no more can come.
+bool ProcessWatch::read_reports() {
+  while (true) {
     const auto exit = server_->next_exit();
-    if (!exit) return lose_server();
-    if (!exit->has_value()) return;
+    if (!exit) return false;
+    if (!exit->has_value()) return true;
     const auto found = processes_.find((*exit)->pid);
     if (found == processes_.end()) continue;  // of a watch before this one
     if (found->second.handle.descriptor >= 0) close(found->second.handle.descriptor);
@@ -150,7 +169,9 @@ void ProcessWatch::take_forked() {
 /// With mutex_ held.
 void ProcessWatch::lose_server() {
   spdlog::warn("event=fork_server_lost next=\"processes are started by exec()\"");
+  (void)read_reports();  // what it could still say
   epoll_ctl(poller_, EPOLL_CTL_DEL, server_->descriptor(), nullptr);
+  server_->end();
   server_ = nullptr;
   std::erase_if(processes_, [this](const auto& entry) {
     if (entry.second.parent != Watched::Parent::server) return false;
@@ -168,6 +189,17 @@ void ProcessWatch::tell_ended() {
   ended_.clear();
 }
 
+/// False at the end of this object.
+bool ProcessWatch::take_and_tell() {
+  {
+    const std::lock_guard lock(mutex_);
+    take_forked();
+  }
+  tell_ended();
+  const std::lock_guard lock(mutex_);
+  return !ending_;
+}
+
 void ProcessWatch::run() {
   std::array<epoll_event, 16> events{};
   while (true) {
@@ -178,14 +210,11 @@ void ProcessWatch::run() {
         eventfd_t ignored = 0;
         eventfd_read(wake_, &ignored);
       } else if (tag != kServerTag) {
-        take_own(static_cast<pid_t>(tag));
+        take_ended(static_cast<pid_t>(tag));
       }
     }
     start_requested();
-    take_forked();
-    tell_ended();
-    const std::lock_guard lock(mutex_);
-    if (ending_) return;
+    if (!take_and_tell()) return;
   }
 }
 

@@ -18,7 +18,7 @@ namespace troupe::scheduler {
 /// Sees processes end, by pidfd, within about a millisecond, and calls back with the true cause.
 ///
 /// Thread-safety: all methods from any thread; callbacks run on the watching thread.
-/// Ownership:     owns the pidfds and reaps the processes.
+/// Ownership:     owns the pidfds and reaps the processes, but those of a fork server, which reaps its own.
 /// Errors:        the constructor throws std::runtime_error when the kernel gives no epoll descriptor.
 /// Restart:       gone with the process; children are killed by PR_SET_PDEATHSIG. A fork server that is lost takes its
 ///                children along, each is reported, and what comes after is started without it.
@@ -57,8 +57,11 @@ private:
   void start_requested();
   runtime::Result<Watched> start_process_or_fork(const ProcessSpec& spec);
   void watch_descriptor(int descriptor, std::uint64_t tag);
-  void take_own(pid_t pid);
+  void take_ended(pid_t pid);
+  void wait_for_report(pid_t pid);
   void take_forked();
+  bool read_reports();
+  bool take_and_tell();
   void lose_server();
   void tell_ended();
 

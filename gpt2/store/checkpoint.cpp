@@ -177,6 +177,14 @@ void prune_checkpoints(const fs::path& root, std::size_t keep, const std::set<st
   }
 }
 
+void remove_checkpoints_after(const fs::path& root, std::uint32_t step) {
+  for (const auto& [each, folder] : published(root)) {
+    std::error_code error;
+    if (each > step) fs::remove_all(folder, error);
+    if (error) throw StorageError("cannot delete " + folder.string() + ": " + error.message());
+  }
+}
+
 void remove_unfinished(const fs::path& root) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(root, ignored)) {

@@ -74,6 +74,8 @@ NewestCheckpoint find_newest_checkpoint(const std::filesystem::path& root,
 ///
 /// CP-4  The newest complete checkpoint is never deleted.
 void prune_checkpoints(const std::filesystem::path& root, std::size_t keep, const std::set<std::uint32_t>& also);
+/// Deletes the checkpoints of steps after `step`. Throws StorageError when one cannot be deleted.
+void remove_checkpoints_after(const std::filesystem::path& root, std::uint32_t step);
 /// Removes temporary folders that other processes left.
 void remove_unfinished(const std::filesystem::path& root);
 

@@ -113,6 +113,14 @@ std::string write_durable(const std::filesystem::path& path, std::span<const std
   return problem;
 }
 
+std::string sync_file(const std::filesystem::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return cannot("open", path, errno);
+  const int error = fdatasync(descriptor) != 0 ? errno : 0;
+  close(descriptor);
+  return error == 0 ? "" : cannot("make durable", path, error);
+}
+
 std::string sync_folder(const std::filesystem::path& folder) {
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return cannot("open", folder, errno);

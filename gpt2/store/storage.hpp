@@ -42,6 +42,8 @@ private:
 /// fdatasync. Empty, or what went wrong; the file is removed then.
 [[nodiscard]] std::string write_durable(const std::filesystem::path& path,
                                         std::span<const std::span<const std::byte>> parts);
+/// Makes what was written to a file durable. Empty, or what went wrong.
+[[nodiscard]] std::string sync_file(const std::filesystem::path& path);
 /// Makes the entries of a folder durable. Empty, or what went wrong.
 [[nodiscard]] std::string sync_folder(const std::filesystem::path& folder);
 /// Writes `text` under another name first, then renames: readers see the old file or the new one. Empty, or what went

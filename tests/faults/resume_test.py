@@ -109,6 +109,32 @@ class Resume(ProgramTest):
         self.assertEqual([now[step] for step in range(1, 9)], [before[step] for step in range(1, 9)])
         self.assertNotEqual([now[step] for step in range(9, 13)], [before[step] for step in range(9, 13)])
 
+    def test_other_settings_take_checkpoints_ahead_of_the_record_along(self):
+        """Or a rollback would find weights of the old settings. RS-1: a refusal before that leaves a torn record."""
+        run = self.train(name="ahead")
+        metrics = run.folder / "metrics.jsonl"
+        lines = metrics.read_text().splitlines(keepends=True)
+        torn = "".join(lines[:9]) + lines[9][:20]
+        metrics.write_text(torn)
+        refused = self.troupe("train", "--resume", "--run-dir", run.folder, "model.width=64")
+        self.assertEqual(refused.returncode, 2)
+        self.assertEqual(metrics.read_text(), torn)
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.lr=1e-3", "train.steps=11")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_each_step_once(run, 11)
+        self.assertFalse((run.folder / "checkpoints" / "step-12").exists())
+
+    def test_a_head_killed_after_its_last_checkpoint_is_finished_by_resume(self):
+        run = self.train(name="silent")
+        head = run.folder / "head.json"
+        head.write_text(head.read_text().replace("finished", "running"))
+        before = (run.folder / "metrics.jsonl").read_text()
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=9")
+        self.assertIn("nothing left to do: the run is at step 12, and the job ends at step 9", done.stderr)
+        self.assertEqual((run.folder / "metrics.jsonl").read_text(), before)
+        self.assertEqual(json.loads(head.read_text())["state"], "finished")
+        self.assertEqual(len(run.events("job_finished")), 2)
+
     def test_settings_without_numbers_keep_the_record(self):
         reference = self.undisturbed()
         run = self.train(name="elsewhere")

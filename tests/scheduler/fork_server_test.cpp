@@ -162,6 +162,45 @@ TEST_F(ForkServer, FS2_EveryEndIsReportedOnceWithItsStatus) {
   EXPECT_FALSE(no_more->has_value());
 }
 
+/// What a process of its own finds when it makes a server and starts a child that exits with 3: 0 = all is well.
+template <class Prepare>
+int status_in_process_of_its_own(const std::filesystem::path& log, const Prepare& prepare) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prepare();
+    auto server = scheduler::ForkServer::create(act);
+    if (!server) _exit(10);
+    const auto child = (*server)->start({"", {"exit", "3"}, "", log});
+    if (!child) _exit(11);
+    std::cout << "for the user" << std::endl;
+    std::cerr << "for the user\n";
+    for (int i = 0; i < 300; ++i) {
+      const auto exit = (*server)->next_exit();
+      if (!exit) _exit(12);
+      if (exit->has_value()) _exit(describe_exit((*exit)->status, 0).text == "exited with status 3" ? 0 : 13);
+      pollfd wait{(*server)->descriptor(), POLLIN, 0};
+      poll(&wait, 1, 100);
+    }
+    _exit(14);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST_F(ForkServer, FS2_EndsAreReportedWhereTheParentIgnoredThem) {
+  EXPECT_EQ(status_in_process_of_its_own(log(), [] { signal(SIGCHLD, SIG_IGN); }), 0);
+}
+
+TEST_F(ForkServer, WorksWhereStandardDescriptorsAreClosed) {
+  for (const std::vector<int>& closed : {std::vector<int>{2}, {1}, {0, 1}, {0, 1, 2}}) {
+    const auto close_them = [&closed] {
+      for (const int descriptor : closed) close(descriptor);
+    };
+    EXPECT_EQ(status_in_process_of_its_own(log(), close_them), 0) << closed.size() << " closed, " << closed.back();
+  }
+}
+
 TEST_F(ForkServer, FS3_ChildrenDieWithTheServer) {
   const auto child = start({"wait"});
   ASSERT_TRUE(child);

@@ -180,6 +180,17 @@ TEST_F(ProcessWatch, PW1_ALostServerTakesItsChildrenAlongAndWorkGoesOn) {
   EXPECT_EQ(exits_.last().cause, "exited with status 3");
 }
 
+TEST_F(ProcessWatch, PW1_AStoppedServerDoesNotHideThatAChildEnded) {
+  USE_FORK_SERVER();
+  const pid_t child = watch_->start(fork_of("wait")).value();
+  kill(parent_of(child), SIGSTOP);
+  watch_->signal(child, SIGKILL);
+  ASSERT_TRUE(exits_.wait_for(1));
+  EXPECT_EQ(exits_.last().pid, child);
+  watch_.reset();
+  server_.reset();  // does not wait for it
+}
+
 TEST_F(ProcessWatch, ItsForkedProcessesDieWithIt) {
   USE_FORK_SERVER();
   const pid_t child = watch_->start(fork_of("wait")).value();
