@@ -138,7 +138,9 @@ void ServerActor::apply_replica(const Pushes& pushes, runtime::Context& context)
   double sum = 0.0;
   for (const ParameterSquare& square : all) sum += square.square;
   const double norm = std::sqrt(sum);
-  const double rate = gpt2::learning_rate(learning_rate_rule(job_, total_steps_), any.step);
+  // A step is as many updates as there are replicas, and they share its learning rate: AdamW's updates do not shrink
+  // with the gradient, and all of them at the full rate are as many times the way.
+  const double rate = gpt2::learning_rate(learning_rate_rule(job_, total_steps_), any.step) / job_.layout.replicas;
   const double scale = job_.train.clip > 0.0 ? std::min(1.0, job_.train.clip / (norm + 1e-6)) : 1.0;
   context.note(runtime::Phase::optimizer, any.step + 1, 0);
   for (const auto& model : models_) model->apply(rate, scale);
