@@ -30,9 +30,13 @@ struct Exit {
   std::string cause;
 };
 
-// A sanitizer may have a thread of its own, beside which no fork server is made.
+// ThreadSanitizer has a thread of its own, beside which no fork server is made; elsewhere one must be.
+#if defined(__SANITIZE_THREAD__)
 #define USE_FORK_SERVER() \
   if (const std::string why = use_fork_server(); !why.empty()) GTEST_SKIP() << why
+#else
+#define USE_FORK_SERVER() ASSERT_EQ(use_fork_server(), "")
+#endif
 
 class ProcessWatch : public testing::Test {
 protected:
