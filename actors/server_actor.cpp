@@ -123,7 +123,7 @@ void ServerActor::commit(const Commit& message, runtime::Context& context) {
   ++version_;
   ++step_;
   for (std::uint32_t replica = 0; replica < job_.layout.replicas; ++replica) {
-    send_weights(replica, message.step, message.until, context);
+    send_committed(replica, message, context);
   }
   context.note(runtime::Phase::idle, step_, 0);
 }
@@ -147,16 +147,27 @@ void ServerActor::apply_replica(const Pushes& pushes, runtime::Context& context)
   const std::uint64_t staleness = version_ - any.version;
   ++version_;
   (void)context.send_when_room(kTrainerName, AsyncApplied{epoch_, any.step, any.replica, staleness, norm, rate});
-  // `until` is the trainer's: replicas go on to the end of the range they were told.
-  send_weights(any.replica, any.step, std::numeric_limits<std::uint32_t>::max(), context);
+  send_expected(any, rate, context);
   context.note(runtime::Phase::idle, any.step + 1, 0);
 }
 
-void ServerActor::send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until,
-                               runtime::Context& context) {
+void ServerActor::send_committed(std::uint32_t replica, const Commit& message, runtime::Context& context) {
   for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
-    const FreshWeights fresh{epoch_, step, until, version_, models_[stage]->weights()};
+    const FreshWeights fresh{epoch_, message.step, message.until, version_, models_[stage]->weights()};
     (void)context.send_when_room(stage_name(replica, stage), fresh);  // a dead stage ends the epoch
+  }
+}
+
+/// Without looking ahead, AdamW on gradients one update old learns far less: momentum goes on in a direction that every
+/// gradient contradicts one update too late.
+void ServerActor::send_expected(const PushGradients& applied, double rate, runtime::Context& context) {
+  // `until` is the trainer's: replicas go on to the end of the range they were told.
+  constexpr std::uint32_t until = std::numeric_limits<std::uint32_t>::max();
+  // A replica alone is in step, and does what the all-reduce does.
+  const std::uint32_t updates = job_.layout.replicas > 1 ? job_.layout.replicas : 0;
+  for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
+    const FreshWeights fresh{epoch_, applied.step, until, version_, models_[stage]->weights_ahead(rate, updates)};
+    (void)context.send_when_room(stage_name(applied.replica, stage), fresh);  // as above
   }
 }
 

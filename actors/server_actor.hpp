@@ -23,7 +23,9 @@ namespace troupe::actors {
 /// ps_sync: waits for all pushes of a step, adds them in the same fixed tree as the all-reduce, votes, applies at
 /// Commit, sends weights to all. ps_async: applies each replica's gradient as soon as its last stage's push is in, with
 /// the learning rate of that replica's step, and sends weights to that replica alone; to all at a border before a
-/// validation.
+/// validation. What that replica gets to compute on is where the master weights are expected to be once its gradient is
+/// used: ahead by an update of each replica (gpt2::AdamW::ahead), the others' because they come between, its own as in
+/// Nesterov's momentum (DANA: Hakimi et al. 2019, arXiv 1907.11612).
 ///
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns one StageModel a stage: weights and moments; no activations.
@@ -33,6 +35,8 @@ namespace troupe::actors {
 /// PS-1  ps_sync gives the same bits as the all-reduce, for every number of replicas and stages.
 /// PS-2  ps_async records for every update how many others were applied between the fetch of its weights and its use.
 /// PS-3  A checkpoint of a step holds exactly the updates of the steps up to it: at any other time it is refused.
+/// PS-4  What is saved, and shared at a border, are the master weights, never the expected ones; a replica alone gets
+///       the master weights too.
 class ServerActor final : public runtime::Actor {
 public:
   ServerActor(const JobConfig& job, std::uint32_t total_steps, FaultPlan faults);
@@ -52,7 +56,8 @@ private:
   void apply_replica(const Pushes& pushes, runtime::Context& context);
   void set_gradients(const Pushes& pushes, std::uint32_t first_micro_batch, std::uint32_t micro_batches);
   void fold_tied();
-  void send_weights(std::uint32_t replica, std::uint32_t step, std::uint32_t until, runtime::Context& context);
+  void send_committed(std::uint32_t replica, const Commit& message, runtime::Context& context);
+  void send_expected(const PushGradients& applied, double rate, runtime::Context& context);
   [[nodiscard]] std::vector<ParameterSquare> squares() const;
   [[nodiscard]] std::string find_misfit(std::uint32_t epoch, std::uint32_t step) const;
 

@@ -178,6 +178,10 @@ TensorBytes StageModel::weights() const {
   return to_bytes(parts_->model.weights().clone());  // a copy: the next update must not change a message on its way
 }
 
+TensorBytes StageModel::weights_ahead(double learning_rate, std::uint32_t updates) const {
+  return to_bytes(parts_->optimizer.ahead(parts_->model.weights(), learning_rate, updates));
+}
+
 void StageModel::set_weights(const TensorBytes& weights) {
   parts_->model.weights().copy_(parts_->on_device(weights));
 }

@@ -68,6 +68,8 @@ public:
   void apply(double learning_rate, double scale);
 
   [[nodiscard]] TensorBytes weights() const;
+  /// weights() as `updates` more of this rate are expected to leave them (gpt2::AdamW::ahead).
+  [[nodiscard]] TensorBytes weights_ahead(double learning_rate, std::uint32_t updates) const;
   void set_weights(const TensorBytes& weights);
   /// Writes this slice's shard files into `directory`.
   struct Saved {

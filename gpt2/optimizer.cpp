@@ -1,5 +1,7 @@
 #include "gpt2/optimizer.hpp"
 
+#include "gpt2/layers/vector_math.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -71,6 +73,18 @@ AdamW::Corrections AdamW::corrections(double rate) const {
   return c;
 }
 
+TROUPE_WIDEST_VECTORS void AdamW::step_range(const Corrections& c, float shrink, std::int64_t count,
+                                             float* __restrict w, const float* __restrict g, float* __restrict m,
+                                             float* __restrict v) {
+  const Corrections k = c;  // a copy: the compiler cannot know that the loop does not write into `c`
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float scaled = g[i] * k.gradient_scale;
+    m[i] = k.keep1 * m[i] + k.take1 * scaled;
+    v[i] = k.keep2 * v[i] + k.take2 * (scaled * scaled);
+    w[i] = w[i] * shrink - k.rate1 * m[i] / (std::sqrt(v[i]) * k.inverse_root2 + k.epsilon);
+  }
+}
+
 void AdamW::step(const at::Tensor& weights, const at::Tensor& gradient, double rate, double gradient_scale) {
   check_flat(weights, table_.flat_size, "weights");
   check_flat(gradient, table_.flat_size, "gradient");
@@ -89,17 +103,20 @@ void AdamW::step(const at::Tensor& weights, const at::Tensor& gradient, double r
       w.mul_(shrink).addcdiv_(m, v.sqrt().mul_(c.inverse_root2).add_(c.epsilon), -c.rate1);
       continue;
     }
-    float* __restrict w = weights.mutable_data_ptr<float>() + info.offset;
-    const float* __restrict g = gradient.const_data_ptr<float>() + info.offset;
-    float* __restrict m = first_moment_.mutable_data_ptr<float>() + info.offset;
-    float* __restrict v = second_moment_.mutable_data_ptr<float>() + info.offset;
-    for (std::int64_t i = 0; i < info.size; ++i) {
-      const float scaled = g[i] * c.gradient_scale;
-      m[i] = c.keep1 * m[i] + c.take1 * scaled;
-      v[i] = c.keep2 * v[i] + c.take2 * (scaled * scaled);
-      w[i] = w[i] * shrink - c.rate1 * m[i] / (std::sqrt(v[i]) * c.inverse_root2 + c.epsilon);
-    }
+    step_range(c, shrink, info.size, weights.mutable_data_ptr<float>() + info.offset,
+               gradient.const_data_ptr<float>() + info.offset, first_moment_.mutable_data_ptr<float>() + info.offset,
+               second_moment_.mutable_data_ptr<float>() + info.offset);
   }
+}
+
+at::Tensor AdamW::ahead(const at::Tensor& weights, double rate, std::uint32_t updates) const {
+  check_flat(weights, table_.flat_size, "weights");
+  at::Tensor moved = weights.clone();
+  if (updates == 0 || steps_ == 0) return moved;
+  const Corrections c = corrections(rate);
+  const at::Tensor root = second_moment_.sqrt().mul_(c.inverse_root2).add_(c.epsilon);
+  moved.narrow(0, 0, table_.flat_size).addcdiv_(first_moment_, root, -static_cast<double>(c.rate1) * updates);
+  return moved;
 }
 
 std::vector<double> parameter_squares(const ParameterTable& table, const at::Tensor& gradient) {

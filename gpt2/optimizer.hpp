@@ -19,12 +19,18 @@ struct AdamWOptions {
 /// AW-1  Follows a double-precision computation of the same formula to fp32 accuracy.
 /// AW-2  Elementwise: an element's result depends on its own values alone, never on its place or the layout.
 /// AW-3  Vectors (biases, layer norms) are not decayed.
+/// AW-5  ahead() is where `updates` more steps along the present moments would end; for 0 the same bits.
 class AdamW {
 public:
   AdamW(const ParameterTable& table, const AdamWOptions& options, c10::Device device);
 
   /// One step in place on `weights` (flat_size floats) with gradient * gradient_scale at learning rate `rate`.
   void step(const at::Tensor& weights, const at::Tensor& gradient, double rate, double gradient_scale);
+
+  /// A copy of `weights` (flat_size floats) moved on as `updates` steps of rate `rate` along the moments as they are would
+  /// move them, without decay: what weights are expected to be when a gradient computed now is used that many updates
+  /// later (SpecTrain: Chen, Yang and Cheng 2018, arXiv 1809.02839).
+  [[nodiscard]] at::Tensor ahead(const at::Tensor& weights, double rate, std::uint32_t updates) const;
 
   /// Flat fp32 moments laid out like the weights; copy into them to restore, together with set_steps.
   const at::Tensor& first_moment() const { return first_moment_; }
@@ -35,6 +41,8 @@ public:
 private:
   struct Corrections;
   Corrections corrections(double rate) const;
+  static void step_range(const Corrections& c, float shrink, std::int64_t count, float* w, const float* g, float* m,
+                         float* v);
 
   ParameterTable table_;
   AdamWOptions options_;

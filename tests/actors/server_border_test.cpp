@@ -1,5 +1,6 @@
 #include "actors/job_plan.hpp"
 #include "actors/server_actor.hpp"
+#include "gpt2/learning_rate.hpp"
 #include "gpt2/stage_plan.hpp"
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/scripted_actor.hpp"
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,7 +40,7 @@ public:
                                      runtime::Behavior{test::hears(applied_), test::hears(voted_)});
     for (std::uint32_t replica = 0; replica < 2; ++replica) {
       node_.spawn<test::ScriptedActor>(stage_name(replica, 0),
-                                       runtime::Behavior{test::hears(fresh_), test::hears(shared[replica])});
+                                       runtime::Behavior{test::hears(fresh), test::hears(shared[replica])});
     }
     (void)node_.try_spawn(std::string(kServerName), std::make_unique<ServerActor>(job_, 10, FaultPlan({})), 1).value();
     EXPECT_TRUE(node_.request<StateLoaded>(kServerName, LoadState{1, 0, "", {}}));
@@ -67,13 +69,13 @@ public:
   [[nodiscard]] std::string failure() const { return node_.snapshot_of(kServerName).failure; }
 
   std::array<test::Heard<BorderWeights>, 2> shared;  // by replica
+  test::Heard<FreshWeights> fresh;
 
 private:
   const JobConfig job_;
   const test::TemporaryFolder folder_;
   test::Heard<AsyncApplied> applied_;
   test::Heard<ServerVote> voted_;
-  test::Heard<FreshWeights> fresh_;
   runtime::DeterministicNetwork network_;
   runtime::DeterministicNode& node_ = network_.add_node("server");
 };
@@ -117,6 +119,29 @@ TEST(ServerBorder, EveryReplicaGetsTheSameWeightsToValidate) {
   ASSERT_EQ(first.weights.data.size(), second.weights.data.size());
   EXPECT_TRUE(std::equal(first.weights.data.data(), first.weights.data.data() + first.weights.data.size(),
                          second.weights.data.data()));
+}
+
+std::vector<float> floats_of(const TensorBytes& weights) {
+  std::vector<float> values(weights.data.size() / sizeof(float));
+  std::memcpy(values.data(), weights.data.data(), weights.data.size());
+  return values;
+}
+
+TEST(ServerBorder, PS4_AReplicaComputesOnExpectedWeightsAndTheBorderHoldsTheMasters) {
+  ServerOf server(Exchange::ps_async);
+  for (std::uint32_t replica = 0; replica < 2; ++replica) server.push(replica, 0);
+  server.tell(ShareWeights{1, 1});
+  const std::vector<float> master = floats_of(server.shared[0].last().weights);
+  const std::vector<float> expected = floats_of(server.fresh.last().weights);
+  ASSERT_EQ(master.size(), expected.size());
+  // Two replicas share the rate of a step; with equal gradients AdamW goes the whole rate each time.
+  const double rate = 0.5 * gpt2::learning_rate(learning_rate_rule(job_of(Exchange::ps_async), 10), 0);
+  ASSERT_GT(rate, 0.0);
+  const gpt2::StageSlice whole = gpt2::plan_stages(job_of(Exchange::ps_async).model, 1).front();
+  for (const gpt2::ParameterInfo& info : gpt2::parameters_of(job_of(Exchange::ps_async).model, whole).entries) {
+    const auto at = static_cast<std::size_t>(info.offset);
+    EXPECT_NEAR(master[at] - expected[at], 2 * rate, 0.02 * rate) << info.name;
+  }
 }
 
 TEST(ServerBorder, WeightsOfAnotherStepAreNotValidated) {

@@ -46,6 +46,22 @@ TEST(Optimizer, AW1_FollowsADoublePrecisionReference) {
   EXPECT_EQ(optimizer.steps(), 20);
 }
 
+TEST(Optimizer, AW5_AheadIsWhereFurtherStepsAlongTheMomentsEnd) {
+  const ParameterTable table = whole_table();
+  AdamW optimizer(table, {.weight_decay = 0.0}, c10::kCPU);
+  const at::Tensor weights = wave(table.flat_size, 0.0);
+  EXPECT_TRUE(at::equal(optimizer.ahead(weights, 1e-2, 3), weights)) << "no moments yet";
+  for (int step = 0; step < 5; ++step) optimizer.step(weights, wave(table.flat_size, step), 1e-2, 1.0);
+  const at::Tensor before = weights.clone();
+  EXPECT_TRUE(at::equal(optimizer.ahead(weights, 1e-2, 0), before));
+  const at::Tensor first = optimizer.first_moment().to(at::kDouble), second = optimizer.second_moment().to(at::kDouble);
+  const at::Tensor direction = (first / (1 - std::pow(0.9, 5))) / ((second / (1 - std::pow(0.95, 5))).sqrt() + 1e-8);
+  const at::Tensor expected = before.to(at::kDouble) - 2 * 1e-2 * direction;
+  EXPECT_TRUE(at::allclose(optimizer.ahead(weights, 1e-2, 2).to(at::kDouble), expected, 1e-5, 1e-6));
+  EXPECT_TRUE(at::equal(weights, before)) << "a look, not a step";
+  EXPECT_EQ(optimizer.steps(), 5);
+}
+
 TEST(Optimizer, AW2_ResultsDoNotDependOnTheLayout) {
   const ParameterTable whole = whole_table();
   AdamW all(whole, {}, c10::kCPU);
