@@ -27,9 +27,9 @@ public:
   /// One step in place on `weights` (flat_size floats) with gradient * gradient_scale at learning rate `rate`.
   void step(const at::Tensor& weights, const at::Tensor& gradient, double rate, double gradient_scale);
 
-  /// A copy of `weights` (flat_size floats) moved on as `updates` steps of rate `rate` along the moments as they are would
-  /// move them, without decay: what weights are expected to be when a gradient computed now is used that many updates
-  /// later (SpecTrain: Chen, Yang and Cheng 2018, arXiv 1809.02839).
+  /// A copy of `weights` (flat_size floats) moved on as `updates` steps of rate `rate` along the moments as they are
+  /// would move them, without decay: what weights are expected to be when a gradient computed now is used that many
+  /// updates later (SpecTrain: Chen, Yang and Cheng 2018, arXiv 1809.02839).
   [[nodiscard]] at::Tensor ahead(const at::Tensor& weights, double rate, std::uint32_t updates) const;
 
   /// Flat fp32 moments laid out like the weights; copy into them to restore, together with set_steps.

@@ -80,36 +80,39 @@ Birth read_birth(int descriptor) {
   return birth;
 }
 
-bool send_request(int socket, const std::array<int, kDescriptors>& descriptors) {
+/// A message of one byte with room for the descriptors beside it (unix(7), SCM_RIGHTS); points into itself.
+struct DescriptorMessage {
+  DescriptorMessage() {
+    header.msg_iov = &body;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+  }
+  DescriptorMessage(const DescriptorMessage&) = delete;
+  DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+
   char nothing = 0;
   iovec body{&nothing, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
-  msghdr message{};
-  message.msg_iov = &body;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(std::array<int, kDescriptors>))> control{};
+  msghdr header{};
+};
+
+bool send_request(int socket, const std::array<int, kDescriptors>& descriptors) {
+  DescriptorMessage message;
+  cmsghdr* head = CMSG_FIRSTHDR(&message.header);
   head->cmsg_level = SOL_SOCKET;
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(sizeof descriptors);
   std::memcpy(CMSG_DATA(head), descriptors.data(), sizeof descriptors);
-  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+  return sendmsg(socket, &message.header, MSG_NOSIGNAL) == 1;
 }
 
 /// False when the other end is closed.
 bool receive_request(int socket, std::array<Descriptor, kDescriptors>& descriptors) {
-  char nothing = 0;
-  iovec body{&nothing, 1};
   std::array<int, kDescriptors> numbers{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof numbers)> control{};
-  msghdr message{};
-  message.msg_iov = &body;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) return false;
-  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  DescriptorMessage message;
+  if (recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC) != 1) return false;
+  const cmsghdr* head = CMSG_FIRSTHDR(&message.header);
   if (head == nullptr || head->cmsg_len != CMSG_LEN(sizeof numbers)) return false;
   std::memcpy(numbers.data(), CMSG_DATA(head), sizeof numbers);
   std::ranges::transform(numbers, descriptors.begin(), [](int number) { return Descriptor(number); });

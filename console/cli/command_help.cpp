@@ -1,5 +1,5 @@
-#include "console/cli/nearest_word.hpp"
 #include "console/command_table.hpp"
+#include "runtime/observe/nearest_word.hpp"
 
 #include <algorithm>
 
@@ -48,7 +48,7 @@ const CommandSpec& find_command(const std::vector<CommandSpec>& table, std::stri
     if (command.name == name) return command;
     names.push_back(command.name);
   }
-  throw CommandError(ExitCode::usage, "unknown command " + std::string(name) + did_you_mean(names, name));
+  throw CommandError(ExitCode::usage, "unknown command " + std::string(name) + runtime::did_you_mean(names, name));
 }
 
 }  // namespace

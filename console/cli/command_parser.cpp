@@ -1,5 +1,5 @@
-#include "console/cli/nearest_word.hpp"
 #include "console/command_table.hpp"
+#include "runtime/observe/nearest_word.hpp"
 
 #include <algorithm>
 
@@ -58,7 +58,7 @@ private:
     if (is_glued && option != nullptr && option->value.empty()) option = nullptr;
     if (option == nullptr) {
       const std::string& meant = is_glued ? word : name;
-      refuse(command_, "unknown option " + meant + did_you_mean(option_names(), meant));
+      refuse(command_, "unknown option " + meant + runtime::did_you_mean(option_names(), meant));
     }
     std::string value;
     if (option->value.empty()) {
@@ -141,7 +141,7 @@ ParsedCommand parse_command(std::span<const std::string> words) {
       if (each.listed == CommandSpec::Listed::yes) names.push_back(each.name);
     }
     throw CommandError(ExitCode::usage,
-                       "unknown command " + name + did_you_mean(names, name) + "\ncommands: " + joined(names));
+                       "unknown command " + name + runtime::did_you_mean(names, name) + "\ncommands: " + joined(names));
   }
   if (asks_for_help(words.subspan(1))) return {"help", {name}, {}};
   return WordReader(*command, words.subspan(1)).read();

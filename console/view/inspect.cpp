@@ -1,8 +1,8 @@
 #include "console/view/inspect.hpp"
 
-#include "console/cli/nearest_word.hpp"
 #include "console/exit_codes.hpp"
 #include "console/view/json_lines.hpp"
+#include "runtime/observe/nearest_word.hpp"
 #include "runtime/observe/status_page.hpp"
 
 #include <algorithm>
@@ -119,7 +119,7 @@ const ActorView& find_actor(const std::vector<ActorView>& actors, const std::str
     listed += (listed.empty() ? "" : ", ") + actor.name;
   }
   const std::string known = actors.empty() ? "the run has no actors yet" : "actors are " + listed;
-  throw CommandError(ExitCode::not_found, "no actor named " + name + did_you_mean(names, name) + "; " + known);
+  throw CommandError(ExitCode::not_found, "no actor named " + name + runtime::did_you_mean(names, name) + "; " + known);
 }
 
 std::vector<ActorView> only_job_actors(std::vector<ActorView> actors) {

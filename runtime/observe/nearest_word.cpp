@@ -1,9 +1,9 @@
-#include "console/cli/nearest_word.hpp"
+#include "runtime/observe/nearest_word.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-namespace troupe::console {
+namespace troupe::runtime {
 namespace {
 
 /// Levenshtein distance: letters to insert, delete or replace.
@@ -42,4 +42,4 @@ std::string did_you_mean(const std::vector<std::string>& known, std::string_view
   return near.empty() ? "" : " (did you mean " + near + "?)";
 }
 
-}  // namespace troupe::console
+}  // namespace troupe::runtime
