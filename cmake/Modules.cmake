@@ -20,13 +20,17 @@ if(SANITIZE)
   target_link_options(project_options INTERFACE -fsanitize=${SANITIZE})
 endif()
 
-# add_module(NAME SOURCES a.cpp ... DEPENDS targets ... [PRECOMPILED headers ...]): one static library a folder, sources
-# listed by name. Precompiled are headers of others that take long to read; each file still includes what it uses.
+# add_module(NAME SOURCES a.cpp ... DEPENDS targets ... [PRECOMPILED headers ...] [COLD]): one static library a folder,
+# sources listed by name. Precompiled are headers of others that take long to read; each file still includes what it uses.
+# COLD is code that runs a few times a second at most: less optimised, it compiles in less time.
 function(add_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRECOMPILED" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "SOURCES;DEPENDS;PRECOMPILED" ${ARGN})
   add_library(troupe_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(troupe_${name} PRIVATE project_options PUBLIC ${ARG_DEPENDS})
   target_include_directories(troupe_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  if(ARG_COLD)
+    target_compile_options(troupe_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
   if(ARG_PRECOMPILED)
     target_precompile_headers(troupe_${name} PRIVATE ${ARG_PRECOMPILED})
   endif()
