@@ -61,7 +61,7 @@ CheckpointKeeper::CheckpointKeeper(std::filesystem::path root, const JobConfig& 
 
 FoundCheckpoint CheckpointKeeper::find_newest(std::uint32_t last_recorded) const {
   const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(root_, last_recorded);
-  FoundCheckpoint found{0, "", newest.rejections};
+  FoundCheckpoint found{0, "", 0, newest.rejections};
   if (newest.folder.empty()) return found;
   const std::string model = gpt2::settings_difference(newest.head.model, model_json(job_));
   if (!model.empty()) {
@@ -73,6 +73,7 @@ FoundCheckpoint CheckpointKeeper::find_newest(std::uint32_t last_recorded) const
                              "; keep these settings, or begin a new run");
   }
   found.step = newest.head.step;
+  found.updates = newest.head.updates;
   found.directory = newest.folder.string();
   return found;
 }
@@ -82,7 +83,7 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
   collected->request = request;
   collected->head = {request.step,    request.epoch,    request.next_position,
                      job_.train.seed, model_json(job_), layout_words(job_.layout),
-                     order_};
+                     order_,          request.updates};
   collected->done = std::move(done);
   collected->waiting = request.owners.size();
   collected->temporary = gpt2::begin_checkpoint(root_, collected->head);
@@ -113,6 +114,7 @@ void CheckpointKeeper::collect(const runtime::ActorId& owner, const runtime::Res
 
 SaveOutcome CheckpointKeeper::publish(const Collected& collected) const {
   SaveOutcome outcome{collected.request.epoch, collected.request.step, collected.error, collected.gone};
+  if (collected.request.is_wanted && !collected.request.is_wanted()) outcome.error = "its epoch has ended";
   if (outcome.error.empty()) {
     outcome.error = gpt2::publish_checkpoint(collected.temporary, collected.head, collected.reports);
   }

@@ -24,6 +24,7 @@ struct SaveOutcome {
 struct FoundCheckpoint {
   std::uint32_t step = 0;               ///< 0 = none: begin at the beginning
   std::string directory;                ///< empty = none
+  std::uint64_t updates = 0;            ///< of the optimizer
   std::vector<std::string> rejections;  ///< "path: reason", newest first
 };
 
@@ -33,7 +34,9 @@ struct SaveRequest {
   std::uint32_t step = 0;
   std::uint32_t best_step = 0;           ///< never pruned; 0 = none
   std::uint64_t next_position = 0;       ///< of the data order
+  std::uint64_t updates = 0;             ///< of the optimizer
   std::vector<runtime::ActorId> owners;  ///< actors that write shards
+  std::function<bool()> is_wanted = {};  ///< asked before it is published; empty = yes
 };
 
 /// Takes checkpoints: asks the owners of the parameters for their shards, publishes when all are there, prunes.
@@ -45,6 +48,7 @@ struct SaveRequest {
 /// Restart:       temporary folders of earlier processes are removed at construction.
 ///
 /// CK-1  A checkpoint is published only when every shard's report is in and its files were verified.
+/// CK-3  What is not wanted any more when its shards are in (its epoch has ended) is removed, not published.
 /// CK-2  The best and the newest checkpoints are never pruned.
 class CheckpointKeeper final {
 public:

@@ -54,8 +54,12 @@ void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
   while (std::getline(in, text)) {
     const auto line = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!line.is_object()) return;
-    const double valid = line.value("tokens", 0.0);
-    numbers_.push_back({line.value("loss", 0.0) * valid, line.value("accuracy", 0.0) * valid, valid});
+    const auto number = [&line](const char* name) {
+      const auto found = line.find(name);
+      return found != line.end() && found->is_number() ? found->get<double>() : 0.0;
+    };
+    const double valid = number("tokens");
+    numbers_.push_back({number("loss") * valid, number("accuracy") * valid, valid});
   }
 }
 
@@ -74,9 +78,9 @@ void RunRecorder::load_validation(std::uint32_t last_step) {
     if (step > last_step) break;
     kept += text.size() + 1;
     validated_steps_.push_back(step);
-    const double loss = line.value("loss", 0.0);
-    if (loss < best_loss_) {
-      best_loss_ = loss;
+    const auto loss = line.find("loss");  // null where an older program wrote one that was not finite
+    if (loss != line.end() && loss->is_number() && loss->get<double>() < best_loss_) {
+      best_loss_ = loss->get<double>();
       best_step_ = validated_steps_.back();
     }
   }
@@ -144,6 +148,10 @@ void RunRecorder::cut_after(std::uint32_t step) {
   metrics_.cut_after(step);
   ledger_.cut_after(step);
   if (numbers_.size() > step) numbers_.resize(step);
+  load_validation(step);
+}
+
+void RunRecorder::cut_validations_after(std::uint32_t step) {
   load_validation(step);
 }
 

@@ -59,6 +59,8 @@ public:
   bool record_validation(const ValidationLine& line);
   /// Forgets all steps after `step`, with their validations: the best is then the best of those that are left.
   void cut_after(std::uint32_t step);
+  /// Forgets the validations after `step` alone: a resumed run may judge at other steps, and the file stays in order.
+  void cut_validations_after(std::uint32_t step);
   /// Makes what was recorded durable: before a checkpoint, which must never be ahead of its run's record.
   void sync();
 

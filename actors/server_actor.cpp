@@ -143,7 +143,10 @@ void ServerActor::apply_replica(const Pushes& pushes, runtime::Context& context)
   const double rate = gpt2::learning_rate(learning_rate_rule(job_, total_steps_), any.step) / job_.layout.replicas;
   const double scale = job_.train.clip > 0.0 ? std::min(1.0, job_.train.clip / (norm + 1e-6)) : 1.0;
   context.note(runtime::Phase::optimizer, any.step + 1, 0);
-  for (const auto& model : models_) model->apply(rate, scale);
+  // A norm that is not finite ends the job, with the weights as they were.
+  if (std::isfinite(norm)) {
+    for (const auto& model : models_) model->apply(rate, scale);
+  }
   const std::uint64_t staleness = version_ - any.version;
   ++version_;
   (void)context.send_when_room(kTrainerName, AsyncApplied{epoch_, any.step, any.replica, staleness, norm, rate});
@@ -173,7 +176,7 @@ void ServerActor::send_expected(const PushGradients& applied, double rate, runti
 
 /// Empty, or why the weights are not those of the border after `step`.
 std::string ServerActor::find_misfit(std::uint32_t epoch, std::uint32_t step) const {
-  const std::uint64_t updates = job_.layout.exchange == Exchange::ps_async ? job_.layout.replicas : 1;
+  const std::uint64_t updates = job_.updates_per_step();
   if (epoch == epoch_ && step >= loaded_ && version_ == (step - loaded_) * updates) return {};
   return std::string(kServerName) + " is not at the border after step " + std::to_string(step) + " of epoch " +
          std::to_string(epoch) + ": in epoch " + std::to_string(epoch_) + " it applied " + std::to_string(version_) +
@@ -187,7 +190,7 @@ void ServerActor::share(const ShareWeights& message, runtime::Context& context) 
   for (std::uint32_t stage = 0; stage < job_.layout.stages; ++stage) {
     const BorderWeights weights{epoch_, message.step, version_, models_[stage]->weights()};
     for (std::uint32_t replica = 0; replica < job_.layout.replicas; ++replica) {
-      (void)context.send(stage_name(replica, stage), weights);  // a dead stage ends the epoch
+      (void)context.send_when_room(stage_name(replica, stage), weights);  // as above
     }
   }
 }

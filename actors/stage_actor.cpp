@@ -100,6 +100,7 @@ void StageActor::load(const LoadState& message, runtime::Context& context) {
   state_ = State::idle;
   step_ = message.step;
   until_ = message.step;
+  next_run_.reset();
   weights_version_ = 0;
   border_.reset();
   incarnations_.clear();
@@ -113,6 +114,10 @@ void StageActor::load(const LoadState& message, runtime::Context& context) {
 
 void StageActor::run(const RunSteps& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch()) return;
+  if (message.step > step_) {
+    next_run_ = message;
+    return;
+  }
   until_ = message.until;
   if (state_ == State::idle && step_ < until_) begin_step(context);
 }
@@ -344,6 +349,10 @@ void StageActor::border_weights(const BorderWeights& message, runtime::Context& 
 void StageActor::end_step(std::uint32_t until, runtime::Context& context) {
   ++step_;
   until_ = until;
+  if (next_run_ && next_run_->step == step_) {
+    until_ = next_run_->until;
+    next_run_.reset();
+  }
   state_ = State::idle;
   if (step_ < until_) return begin_step(context);
   context.note(runtime::Phase::idle, step_, 0);

@@ -102,6 +102,7 @@ private:
   State state_ = State::idle;
   std::uint32_t step_ = 0;
   std::uint32_t until_ = 0;
+  std::optional<RunSteps> next_run_;  // from a border not reached yet: weights may be slower than the trainer's word
   std::size_t next_action_ = 0;
   std::vector<MicroBatchLoss> losses_;
   std::map<std::uint32_t, TensorBytes> tied_;  // by step: the other end's part

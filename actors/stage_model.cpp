@@ -85,9 +85,7 @@ void StageModel::load(const std::string& checkpoint) {
       reader.read("m." + info.name, floats(first, info));
       reader.read("v." + info.name, floats(second, info));
     }
-    // With ps_async every replica's gradient is an update of its own.
-    steps = reader.head().step;
-    if (job_.layout.exchange == Exchange::ps_async) steps *= job_.layout.replicas;
+    steps = static_cast<std::int64_t>(reader.head().updates);
   }
   parts.model.weights().copy_(weights);
   parts.optimizer.first_moment().copy_(first);

@@ -35,7 +35,9 @@ void StepTally::add(const AsyncApplied& applied) {
   Votes& votes = steps_[applied.step];
   if (!votes.owners.insert(applied.replica).second) return;
   votes.staleness[applied.replica] = applied.staleness;
-  votes.async_norm = std::max(votes.async_norm, applied.gradient_norm);
+  // The largest; one that is no number stays.
+  const bool stays = std::isnan(votes.async_norm) || applied.gradient_norm <= votes.async_norm;
+  if (!stays) votes.async_norm = applied.gradient_norm;
 }
 
 std::optional<StepResult> StepTally::take(std::uint32_t step) {

@@ -19,17 +19,10 @@ using nlohmann::ordered_json;
 constexpr runtime::Duration kLoadDeadline = std::chrono::seconds(120);
 // Asynchronous replicas run free between borders; so many steps bound how long a stop may take.
 constexpr std::uint32_t kAsyncRange = 10;
+constexpr auto kNotFinite = " is not finite; try a lower train.lr or a longer train.warmup_steps";
 
-std::uint32_t owner_votes(const LayoutConfig& layout) {
-  switch (layout.exchange) {
-    case Exchange::allreduce:
-      return 0;
-    case Exchange::ps_sync:
-      return 1;
-    case Exchange::ps_async:
-      return layout.replicas;
-  }
-  return 0;
+std::uint32_t owner_votes(const JobConfig& job) {
+  return job.layout.exchange == Exchange::allreduce ? 0 : job.updates_per_step();
 }
 
 RunRecorder::Repeats repeats(const JobConfig& job) {
@@ -42,7 +35,7 @@ TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
     : parts_(std::move(parts)),
       listener_(std::move(listener)),
       recorder_(parts_.run_directory, repeats(parts_.job)),
-      tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job.layout)),
+      tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job)),
       checkpoints_(parts_.run_directory / "checkpoints", parts_.job, parts_.plan.training_samples()) {
   progress_.total_steps = parts_.plan.total_steps();
   for (const std::string& name : parts_.plan.actor_names()) progress_.actors[name] = false;
@@ -50,10 +43,11 @@ TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
 
 runtime::Behavior TrainerActor::behavior() {
   using runtime::on;
-  return {on(this, &TrainerActor::all_up),          on(this, &TrainerActor::actor_lost),
-          on(this, &TrainerActor::job_failed),      on(this, &TrainerActor::stage_voted),
-          on(this, &TrainerActor::server_voted),    on(this, &TrainerActor::async_applied),
-          on(this, &TrainerActor::evaluation_part), on(this, &TrainerActor::stop_asked)};
+  return {on(this, &TrainerActor::placement_waits), on(this, &TrainerActor::all_up),
+          on(this, &TrainerActor::actor_lost),      on(this, &TrainerActor::job_failed),
+          on(this, &TrainerActor::stage_voted),     on(this, &TrainerActor::server_voted),
+          on(this, &TrainerActor::async_applied),   on(this, &TrainerActor::evaluation_part),
+          on(this, &TrainerActor::stop_asked)};
 }
 
 void TrainerActor::on_start(runtime::Context& context) {
@@ -106,6 +100,10 @@ void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Contex
   end(TrainingEnd::Kind::failed, message.report, context);
 }
 
+void TrainerActor::placement_waits(const runtime::PlacementWaits& message, runtime::Context&) {
+  if (state_ != State::ended) tell(message.why);
+}
+
 void TrainerActor::load_everywhere(runtime::Context& context) {
   const FoundCheckpoint found = checkpoints_.find_newest(recorder_.steps());
   for (const std::string& rejection : found.rejections) {
@@ -122,6 +120,8 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
     tell("resuming from step " + std::to_string(found.step));
   }
   step_ = found.step;
+  loaded_step_ = found.step;
+  loaded_updates_ = found.updates;
   if (repeats(parts_.job) == RunRecorder::Repeats::free) recorder_.cut_after(step_);
   tally_.clear();
   std::vector<std::string> loaders = stages();
@@ -215,8 +215,7 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
     return end(TrainingEnd::Kind::failed,
                "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) + " or gradient norm " +
-                   std::to_string(result.gradient_norm) +
-                   " is not finite; try a lower train.lr or a longer train.warmup_steps",
+                   std::to_string(result.gradient_norm) + kNotFinite,
                context);
   }
   const TrainConfig& train = parts_.job.train;
@@ -283,7 +282,7 @@ void TrainerActor::evaluate(runtime::Context& context) {
   validation_.clear();
   context.note(runtime::Phase::evaluate, step_, 0);
   if (parts_.job.layout.exchange == Exchange::ps_async) {
-    (void)context.send(kServerName, ShareWeights{epoch_, step_});  // the server's death ends the epoch
+    (void)context.send_when_room(kServerName, ShareWeights{epoch_, step_});  // the server's death ends the epoch
   }
   const std::uint32_t replicas = parts_.job.layout.replicas;
   for (std::uint32_t replica = 0; replica < replicas; ++replica) {
@@ -302,7 +301,12 @@ void TrainerActor::evaluated(runtime::Context& context) {
   std::vector<MicroBatchLoss> parts;
   for (const auto& [batch, loss] : validation_) parts.push_back(loss);
   const std::uint32_t epoch = parts_.plan.epoch_of(step_ - 1);
-  ValidationLine line{step_, epoch, parts_.plan.begin_of(epoch), sum_losses(std::move(parts)), std::nullopt};
+  const MicroBatchLoss total = sum_losses(std::move(parts));
+  if (!std::isfinite(total.loss_sum)) {
+    return end(TrainingEnd::Kind::failed, "validation at step " + std::to_string(step_) + ": the loss" + kNotFinite,
+               context);
+  }
+  ValidationLine line{step_, epoch, parts_.plan.begin_of(epoch), total, std::nullopt};
   if (border_.epoch_end == Border::EpochEnd::yes) {
     line.epoch_seconds = std::chrono::duration<double>(context.now() - epoch_began_).count();
     epoch_began_ = context.now();
@@ -330,8 +334,13 @@ void TrainerActor::save_or_go_on(runtime::Context& context) {
   context.note(runtime::Phase::checkpoint, step_, 0);
   parts_.faults.reached("trainer", context.self().incarnation, step_, runtime::Phase::checkpoint);
   recorder_.sync();
-  const SaveRequest request{epoch_, step_, recorder_.best_step(),
-                            static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch, parameter_owners()};
+  const SaveRequest request{epoch_,
+                            step_,
+                            recorder_.best_step(),
+                            static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch,
+                            loaded_updates_ + std::uint64_t{step_ - loaded_step_} * parts_.job.updates_per_step(),
+                            parameter_owners(),
+                            [this, epoch = epoch_] { return is_current(epoch, State::saving); }};
   checkpoints_.save(
       request, [this](const SaveOutcome& outcome, runtime::Context& turn) { saved(outcome, turn); }, context);
 }

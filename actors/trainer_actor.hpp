@@ -91,6 +91,7 @@ private:
   void all_up(const runtime::AllUp& message, runtime::Context& context);
   void actor_lost(const runtime::ActorLost& message, runtime::Context& context);
   void job_failed(const runtime::JobFailed& message, runtime::Context& context);
+  void placement_waits(const runtime::PlacementWaits& message, runtime::Context& context);
   void stage_voted(const StepVote& message, runtime::Context& context);
   void server_voted(const ServerVote& message, runtime::Context& context);
   void async_applied(const AsyncApplied& message, runtime::Context& context);
@@ -141,6 +142,8 @@ private:
   std::optional<runtime::TimePoint> started_;
   runtime::TimePoint last_commit_{};
   runtime::TimePoint epoch_began_{};
+  std::uint32_t loaded_step_ = 0;
+  std::uint64_t loaded_updates_ = 0;  // of the optimizer, in the state of loaded_step_
   TrainingProgress progress_;
 };
 

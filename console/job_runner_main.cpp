@@ -174,14 +174,13 @@ struct Screen {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
 
-/// Ends the job when an actor of this process fails that nobody can start again: the trainer or the head.
+/// Ends the job when an actor of this process fails that nobody can start again: the trainer, the head, the node agent.
 class JobGuard final : public runtime::Actor {
 public:
-  explicit JobGuard(Ending& ending) : ending_(ending) {}
+  JobGuard(Ending& ending, std::vector<std::string> guarded) : ending_(ending), guarded_(std::move(guarded)) {}
   runtime::Behavior behavior() override { return {runtime::on(this, &JobGuard::someone_down)}; }
   void on_start(runtime::Context& context) override {
-    context.watch({std::string(actors::kTrainerName), runtime::kHeadIncarnation});
-    context.watch({std::string(runtime::kHeadName), runtime::kHeadIncarnation});
+    for (const std::string& name : guarded_) context.watch({name, runtime::kHeadIncarnation});
   }
 
 private:
@@ -190,6 +189,7 @@ private:
   }
 
   Ending& ending_;  // outlives the node
+  const std::vector<std::string> guarded_;
 };
 
 void set_fault_environment(const std::vector<std::string>& faults) {
@@ -242,8 +242,12 @@ int run_job(const JobOptions& options) {
   const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
-  spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending));
-  if (options.agent == JobOptions::Agent::embedded) spawn_agent(node, sockets, job, options.server);
+  std::vector<std::string> guarded = {std::string(actors::kTrainerName), std::string(runtime::kHeadName)};
+  if (options.agent == JobOptions::Agent::embedded) {
+    spawn_agent(node, sockets, job, options.server);
+    guarded.push_back(scheduler::agent_name("local"));
+  }
+  spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending, std::move(guarded)));
 
   TrainingEnd end = ending.wait();
   const auto stopped =

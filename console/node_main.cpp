@@ -11,6 +11,7 @@
 
 #include <array>
 #include <chrono>
+#include <future>
 #include <iostream>
 #include <thread>
 
@@ -30,6 +31,23 @@ std::string host_name() {
 std::string without_port(const std::string& endpoint) {
   return endpoint.substr(0, endpoint.rfind(':'));
 }
+
+/// Ends this process when its agent fails: a node without one is of no use, and nobody could tell from outside.
+class AgentGuard final : public runtime::Actor {
+public:
+  AgentGuard(runtime::ActorId agent, std::promise<std::string>& end) : agent_(std::move(agent)), end_(end) {}
+  runtime::Behavior behavior() override { return {runtime::on(this, &AgentGuard::agent_down)}; }
+  void on_start(runtime::Context& context) override { context.watch(agent_); }
+
+private:
+  void agent_down(const runtime::ActorDown& message, runtime::Context&) {
+    end_.set_value(message.cause.text);
+    kill(getpid(), SIGTERM);  // wakes the main thread, which waits for it
+  }
+
+  const runtime::ActorId agent_;
+  std::promise<std::string>& end_;  // outlives the node
+};
 
 }  // namespace
 
@@ -53,6 +71,8 @@ int run_node(const ParsedCommand& command) {
   transport.incarnation = incarnation;
   // Whoever starts after this process has ended gets a number of its own, however short this life is.
   std::this_thread::sleep_for(scheduler::kNodeIncarnationTick);
+  std::promise<std::string> agent_end;  // before the node, whose guard writes to it
+  std::future<std::string> agent_ended = agent_end.get_future();
   runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
@@ -69,11 +89,16 @@ int run_node(const ParsedCommand& command) {
       node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
                  {.incarnation = incarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
+  const auto guarded = node.spawn("guard", std::make_unique<AgentGuard>(*spawned, agent_end));
+  if (!guarded) throw std::runtime_error(guarded.failure().describe());
   std::cerr << "node " << name << " at " << node.endpoint() << " looks for a head at " << head << "\n";
   int received = 0;
   sigwait(&signals, &received);
+  // Before the shutdown, which ends the agent too.
+  const bool failed = agent_ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  if (failed) std::cerr << "the agent of node " << name << " failed: " << agent_ended.get() << "\n";
   node.shutdown(kStopDeadline);
-  return to_int(ExitCode::ok);
+  return to_int(failed ? ExitCode::failed : ExitCode::ok);
 }
 
 }  // namespace troupe::console

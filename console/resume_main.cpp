@@ -50,12 +50,6 @@ bool keeps_numbers(const JobOptions& options) {
 /// What was computed with the old settings after `found` goes. Once more after a crash in the middle of it, this does
 /// what was left to do.
 void forget_steps_after(const JobOptions& options, const actors::FoundCheckpoint& found, RunRecorder& record) {
-  if (found.step == 0 && !found.rejections.empty()) {
-    throw CommandError(ExitCode::failed,
-                       "no checkpoint can be used, and with other settings every step would be done again; begin a new "
-                       "run, or mend: " +
-                           found.rejections.front());
-  }
   const std::uint32_t recorded = record.steps();
   gpt2::remove_checkpoints_after(options.folder.checkpoints(), found.step);
   record.cut_after(found.step);
@@ -67,16 +61,41 @@ void forget_steps_after(const JobOptions& options, const actors::FoundCheckpoint
 
 }  // namespace
 
+/// Where there are checkpoints, beginning at the beginning is not what was asked for.
+void require_usable(const actors::FoundCheckpoint& found) {
+  if (found.step > 0 || found.rejections.empty()) return;
+  throw CommandError(ExitCode::failed,
+                     "no checkpoint can be used, and every step would be done again; begin a new run, or mend: " +
+                         found.rejections.front());
+}
+
+/// A record that is gone would take every checkpoint with it: they would be ahead of it.
+void require_record(const RunFolder& folder, std::uint32_t newest) {
+  if (newest == 0) return;
+  for (const std::filesystem::path& file : {folder.metrics(), folder.root / "ledger.jsonl"}) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (!error && size > 0) continue;
+    throw CommandError(ExitCode::failed, file.string() + " is missing or empty, and there is a checkpoint of step " +
+                                             std::to_string(newest) + ": put it back, or begin a new run");
+  }
+}
+
 Resumption prepare_resume(const JobOptions& options) {
   const actors::JobPlan plan = actors::plan_job(options.job);
   check_folder(options.folder.checkpoints());
   const actors::CheckpointKeeper keeper(options.folder.checkpoints(), options.job, plan.training_samples());
-  (void)find_checkpoint(keeper, std::numeric_limits<std::uint32_t>::max());  // RS-1: the recorder mends torn files
+  // RS-1: before the recorder, which mends torn files.
+  const actors::FoundCheckpoint newest = find_checkpoint(keeper, std::numeric_limits<std::uint32_t>::max());
+  require_usable(newest);
+  require_record(options.folder, newest.step);
   RunRecorder record(options.folder.root, RunRecorder::Repeats::equal);
   const actors::FoundCheckpoint found = find_checkpoint(keeper, record.steps());
   const Resumption resumption{found.step, plan.total_steps()};
   if (resumption.step >= resumption.total_steps) return resumption;
+  require_usable(found);
   if (!keeps_numbers(options)) forget_steps_after(options, found, record);
+  record.cut_validations_after(found.step);
   return resumption;
 }
 

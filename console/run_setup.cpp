@@ -2,6 +2,8 @@
 
 #include "console/exit_codes.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +70,12 @@ void remove_abandoned(const fs::path& root) {
   }
 }
 
+bool is_utf8(const std::string& text) {
+  using Handler = nlohmann::json::error_handler_t;
+  const nlohmann::json json(text);
+  return json.dump(-1, ' ', false, Handler::replace) == json.dump(-1, ' ', false, Handler::ignore);
+}
+
 fs::path make_socket_folder() {
   const fs::path root = socket_root();
   remove_abandoned(root);
@@ -84,6 +92,10 @@ fs::path make_socket_folder() {
 
 RunFolder make_run_folder(const std::string& wanted) {
   const fs::path root = fs::absolute(wanted.empty() ? unused_run_name() : fs::path(wanted));
+  if (!is_utf8(root.string())) {
+    throw CommandError(ExitCode::usage,
+                       "the run folder's path is not UTF-8 text, which the files in it are: choose another");
+  }
   RunFolder folder{root};
   if (fs::exists(folder.metrics())) {
     throw CommandError(ExitCode::usage, root.string() +

@@ -81,6 +81,8 @@ int run(const ParsedCommand& command, JobOptions options) {
   }
   const std::string wanted = command.get("run-dir");
   options.folder = command.has("resume") ? find_run_folder(wanted) : make_run_folder(wanted);
+  // By its own name: runs/latest is another run's as soon as one is started.
+  options.folder.root = std::filesystem::canonical(options.folder.root);
   const RunLock leading(options.folder);
   if (command.has("resume")) {
     // Before the job's config takes the place of the run's own.

@@ -57,8 +57,8 @@ void ActorCell::count_dead_letter() {
   ++snapshot_.dead_letters;
 }
 
-PushResult ActorCell::deliver(Envelope& envelope) {
-  const PushResult result = mailbox_.push(envelope);
+PushResult ActorCell::deliver(Envelope& envelope, Room room) {
+  const PushResult result = mailbox_.push(envelope, room);
   if (result == PushResult::queued) post([self = shared_from_this()] { self->turn(); });
   return result;
 }
@@ -183,6 +183,7 @@ void ActorCell::finish() {
   }
   Context context(node_, *this, nullptr);
   guarded("on_stop", [&] { parts_.actor->on_stop(context); });
+  if (!kept_.empty()) send_kept();
   if (snapshot().status != ActorStatus::failed) end(ActorStatus::stopped, {FailureKind::disconnected, "stopped"});
 }
 
@@ -252,24 +253,26 @@ void ActorCell::send_kept() {
 }
 
 void ActorCell::end(ActorStatus status, const Failure& cause) {
+  const std::vector<Envelope> waiting = mailbox_.close();
+  continuations_.clear();
+  behavior_ = {};
+  parts_.actor.reset();
   std::vector<std::function<void()>> listeners;
   {
     const std::lock_guard lock(mutex_);
     snapshot_.status = status;
     snapshot_.busy_since_ns = 0;
+    snapshot_.dead_letters += kept_.size();
     if (status == ActorStatus::failed) snapshot_.failure = cause.text;
     listeners.swap(on_stopped_);
   }
+  for (const Kept& kept : std::exchange(kept_, {})) core_.log_dead_letter(kept.envelope, cause);
+  publish();
   const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
-  answer_waiting(mailbox_.close(), seen_outside);
+  answer_waiting(waiting, seen_outside);
   for (const ReplyTo& asker : std::exchange(deferred_, {})) {
     (void)core_.answer(asker, NodeCore::failure_envelope(seen_outside));  // an asker that is gone needs no answer
   }
-  continuations_.clear();
-  kept_.clear();
-  behavior_ = {};
-  parts_.actor.reset();
-  publish();
   core_.cell_ended(*this, cause);
   for (const std::function<void()>& listener : listeners) listener();
 }

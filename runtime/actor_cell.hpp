@@ -50,7 +50,7 @@ public:
   /// Posts the first turn; `started` is called when on_start() has returned or thrown.
   void start(Started started);
   /// @threadsafe  Takes the envelope only when it is queued.
-  [[nodiscard]] PushResult deliver(Envelope& envelope);
+  [[nodiscard]] PushResult deliver(Envelope& envelope, Room room = Room::by_kind);
   /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it
   /// is over already.
   void ask_to_stop(std::function<void()> stopped);

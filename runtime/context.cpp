@@ -96,7 +96,7 @@ void Context::send_later(Duration delay, Envelope envelope) {
   const auto held = std::make_shared<Envelope>(std::move(envelope));  // std::function wants to be copyable
   node_.core_->parts.timers->run_at(now() + delay, [weak, held] {
     if (const std::shared_ptr<ActorCell> cell = weak.lock()) {
-      if (cell->deliver(*held) != PushResult::queued) cell->count_dead_letter();
+      if (cell->deliver(*held, Room::always) != PushResult::queued) cell->count_dead_letter();
     }
   });
 }

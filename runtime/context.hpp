@@ -37,7 +37,8 @@ struct ReplyTo {
 /// CX-1  Every request gets exactly one outcome (reply or Failure), at the latest at its deadline.
 /// CX-2  Messages from one actor to another are handled in the order they were sent.
 /// CX-3  A delayed message is delivered no earlier than its delay, and not at all after the actor has stopped.
-/// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone.
+/// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone, or this
+///       actor ended first: then what still waited is counted as dead letters.
 class Context {
 public:
   Context(Node& node, ActorCell& cell, const Envelope* current);

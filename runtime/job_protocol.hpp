@@ -49,6 +49,17 @@ struct ActorLost {
   }
 };
 
+/// Actors are not started for lack of a place; told once for each reason that lasts.
+struct PlacementWaits {
+  static constexpr std::string_view kName = "driver.placement_waits";
+  std::string why;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(why);
+  }
+};
+
 /// The head gives up: restarting did not help. `report` is the root-cause block, many lines.
 struct JobFailed {
   static constexpr std::string_view kName = "driver.job_failed";

@@ -12,10 +12,11 @@ bool is_bounded(EnvelopeKind kind) {
 
 }  // namespace
 
-PushResult Mailbox::push(Envelope& envelope) {
+PushResult Mailbox::push(Envelope& envelope, Room room) {
   const std::lock_guard lock(mutex_);
   if (door_ == Door::closed) return PushResult::closed;
-  if (is_bounded(envelope.header.kind) && waiting_.size() >= capacity_) return PushResult::full;
+  const bool needs_room = room == Room::by_kind && is_bounded(envelope.header.kind);
+  if (needs_room && waiting_.size() >= capacity_) return PushResult::full;
   waiting_.push_back(std::move(envelope));
   return PushResult::queued;
 }

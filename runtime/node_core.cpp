@@ -157,6 +157,7 @@ void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
 void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
   pending_.fail_endpoint(endpoint, cause);
+  watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);
 }

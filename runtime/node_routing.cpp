@@ -232,6 +232,11 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
     log_dead_letter(envelope, {FailureKind::unknown, "of another job"});
     return false;
   }
+  if (header.term != 0 && options.term != 0 && header.term != options.term) {
+    count_stale(header.receiver);
+    log_dead_letter(envelope, {FailureKind::disconnected, "of another head's term"});
+    return false;
+  }
   const bool from_dead = header.sender != 0 && header.sender_incarnation != 0 &&
                          directory.is_stale(header.sender, header.sender_incarnation);
   if (!from_dead) return true;

@@ -27,10 +27,16 @@ struct Watcher {
 /// Restart:       emptied with the node.
 ///
 /// WR-1  A watch is handed out at most once.
+/// WR-2  A node elsewhere has at most kMaxWatchesOfNode rows, and none when its link is gone.
 class WatchRegistry final {
 public:
+  /// More than a node has actors, times what each of them watches.
+  static constexpr std::size_t kMaxWatchesOfNode = 16384;
+
   /// @threadsafe  `target.incarnation` 0 watches whoever holds the name.
   void add(const ActorId& target, const Watcher& watcher);
+  /// @threadsafe  Forgets the watchers of a node that is gone: they hear of its end by themselves.
+  void remove_endpoint(const std::string& endpoint);
   /// @threadsafe
   void remove(std::uint64_t target, const Watcher& watcher);
   /// @threadsafe  Takes the watchers of that incarnation (and older ones) out.
@@ -43,8 +49,12 @@ private:
     std::uint32_t incarnation = 0;
     Watcher watcher;
   };
+  template <class Matches>
+  void erase_if(std::vector<Row>& rows, Matches matches);
+
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, std::vector<Row>> rows_;  // guarded by mutex_
+  std::unordered_map<std::string, std::size_t> of_node_;      // guarded by mutex_: rows by endpoint, of other nodes
 };
 
 }  // namespace troupe::runtime

@@ -39,11 +39,13 @@ runtime::ActorId ActorRecord::start_on(std::string node) {
 
 void ActorRecord::ready(std::int64_t process, std::string endpoint) {
   move_to(ActorState::starting, ActorState::up);
+  failed_starts_ = 0;
   process_ = process;
   endpoint_ = std::move(endpoint);
 }
 
 void ActorRecord::went_down(runtime::TimePoint now, runtime::Failure cause) {
+  if (state_ == ActorState::starting) ++failed_starts_;
   move_to(state_ == ActorState::starting ? ActorState::starting : ActorState::up, ActorState::down);
   failures_.push_back(now);
   causes_.push_back(cause);

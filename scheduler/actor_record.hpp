@@ -55,6 +55,8 @@ public:
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
   [[nodiscard]] std::int64_t process() const { return process_; }
   [[nodiscard]] const std::vector<runtime::TimePoint>& failures() const { return failures_; }
+  /// Starts in a row that ended before the worker was ready.
+  [[nodiscard]] int failed_starts() const { return failed_starts_; }
   [[nodiscard]] const runtime::Failure& last_failure() const { return last_failure_; }
   /// What a row of failures began with: the first cause at or after `since`; the last one if all were before it.
   [[nodiscard]] const runtime::Failure& first_failure_since(runtime::TimePoint since) const;
@@ -68,6 +70,7 @@ private:
   std::string node_;
   std::string endpoint_;
   std::int64_t process_ = 0;
+  int failed_starts_ = 0;
   std::vector<runtime::TimePoint> failures_;
   std::vector<runtime::Failure> causes_;  // of failures_, one each
   runtime::Failure last_failure_;

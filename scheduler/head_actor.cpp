@@ -28,6 +28,8 @@ constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 // A process that died is reported by its agent within milliseconds, with the true cause: only one that lives is killed.
 constexpr runtime::Duration kBlameGrace = std::chrono::seconds(1);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
+// A node that comes back after a restart is there sooner; a person who wonders is told.
+constexpr runtime::Duration kPatience = std::chrono::seconds(3);
 
 double seconds(runtime::Duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -99,13 +101,29 @@ void HeadActor::place_waiting(runtime::Context& context) {
   if (job_ != Job::running) return;
   const bool first_placement =
       std::all_of(records_.begin(), records_.end(), [](const ActorRecord& r) { return r.id().incarnation == 0; });
-  if (first_placement && nodes_.size() < spec_.nodes_wanted) return;
+  if (first_placement && nodes_.size() < spec_.nodes_wanted) {
+    return tell_waiting(std::to_string(nodes_.size()) + " of " + std::to_string(spec_.nodes_wanted) +
+                            " nodes have joined; start another with 'troupe node --join ADDR'",
+                        context);
+  }
   for (ActorRecord& record : records_) {
     if (record.state() != ActorState::waiting) continue;
     const runtime::Result<std::string> node = choose_node(capacities(), record.node());
-    if (!node) return;  // looked at again at the next tick; nodes may join
+    // Looked at again at the next tick; nodes may join.
+    if (!node) return tell_waiting(record.id().name + " waits for a place: " + node.failure().text, context);
     start_actor(record, *node, context);
   }
+  waiting_since_ = {};
+  waiting_told_.clear();
+}
+
+/// Says once why actors are not started, if it lasts.
+void HeadActor::tell_waiting(const std::string& why, runtime::Context& context) {
+  if (waiting_since_ == runtime::TimePoint{}) waiting_since_ = context.now();
+  if (why == waiting_told_ || context.now() - waiting_since_ < kPatience) return;
+  waiting_told_ = why;
+  events_.record("placement_waits", {{"cause", why}});
+  (void)context.send(spec_.driver, runtime::PlacementWaits{why});  // the driver is in this process
 }
 
 void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtime::Context& context) {
@@ -214,7 +232,8 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
   spdlog::warn("event=actor_down actor={} cause=\"{}\"", actor.describe(), cause.text);
   tell_members({{}, {{actor, cause}}}, context);
   if (job_ == Job::failed) return;
-  const RestartDecision decision = decide_restart(record.failures(), context.now(), spec_.limits);
+  const RestartDecision decision =
+      decide_restart(record.failures(), context.now(), spec_.limits, record.failed_starts());
   if (!decision.restart_after) {
     record.give_up();
     fail_job(record, decision.reason, context);

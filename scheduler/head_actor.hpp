@@ -85,6 +85,7 @@ private:
   void tick(const HeadTick& message, runtime::Context& context);
 
   void place_waiting(runtime::Context& context);
+  void tell_waiting(const std::string& why, runtime::Context& context);
   void start_actor(ActorRecord& record, const std::string& node, runtime::Context& context);
   void lost(ActorRecord& record, const runtime::Failure& cause, runtime::Context& context);
   void kill_blamed(const ActorRecord& record, Pending& pending, runtime::Context& context);
@@ -106,6 +107,8 @@ private:
   enum class Change { told, untold } change_ = Change::told;  // whether the driver heard AllUp since the last start
   FailureDetector detector_;
   runtime::TimePoint last_tick_{};
+  runtime::TimePoint waiting_since_{};  // actors have had no place since then
+  std::string waiting_told_;            // the reason last told
   enum class Job { running, failed, ending } job_ = Job::running;
 };
 

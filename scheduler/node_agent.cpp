@@ -75,11 +75,16 @@ void NodeAgent::register_with_head(runtime::Context& context) {
       {std::string(kHeadName), 0}, registration, kRegisterDeadline,
       [this](runtime::Result<Registered> answer, runtime::Context& turn) {
         if (!answer) {
-          spdlog::debug("event=register_failed cause=\"{}\"", answer.failure().describe());
+          // Each reason once: while a head is not there yet, it stays the same.
+          if (const std::string why = answer.failure().describe(); why != register_failure_) {
+            spdlog::warn("event=register_failed cause=\"{}\"", why);
+            register_failure_ = why;
+          }
           leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
           return;
         }
         link_ = Link::joined;
+        register_failure_.clear();
         beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
         turn.watch({std::string(kHeadName), 0});
         spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);

@@ -8,7 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -18,8 +21,8 @@ namespace {
 // Beside these, events are tagged with the number of the process.
 constexpr std::uint64_t kWakeTag = 0;
 constexpr std::uint64_t kServerTag = ~std::uint64_t{0};
-constexpr int kReportMilliseconds = 1000;  // from the end of a child to the server's word of it
-constexpr int kDeathMilliseconds = 5000;   // SIGKILL takes some; a process in an uninterruptible wait may take longer
+constexpr std::chrono::seconds kReportDeadline{5};  // from the end of a child to the server's word of it
+constexpr int kDeathMilliseconds = 5000;  // SIGKILL takes some; a process in an uninterruptible wait may take longer
 
 /// By the descriptor: the number may be somebody else's by now. A descriptor of -1 is of a process that has ended.
 void send_signal(const ProcessHandle& handle, int signal_number) {
@@ -131,20 +134,38 @@ void ProcessWatch::take_ended(pid_t pid) {
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return;
-  if (found->second.parent == Watched::Parent::server) return wait_for_report(pid);
   epoll_ctl(poller_, EPOLL_CTL_DEL, found->second.handle.descriptor, nullptr);
+  if (found->second.parent == Watched::Parent::server) {
+    // The server reaps its children and tells at once; on a machine short of memory it may have to be read in first.
+    found->second.report_by = std::chrono::steady_clock::now() + kReportDeadline;
+    return;
+  }
   ended_.emplace_back(pid, reap_process(found->second.handle, oom_kills_));
   processes_.erase(found);
 }
 
-/// With mutex_ held. The server reaps its children and tells at once, unless it is stopped.
-void ProcessWatch::wait_for_report(pid_t pid) {
-  take_forked();
-  while (server_ != nullptr && processes_.contains(pid)) {
-    pollfd wait{server_->descriptor(), POLLIN, 0};
-    if (poll(&wait, 1, kReportMilliseconds) != 1) return lose_server();
-    take_forked();
+/// A server that does not tell of an end in time is stopped or broken.
+void ProcessWatch::expect_reports() {
+  const std::lock_guard lock(mutex_);
+  const runtime::TimePoint now = std::chrono::steady_clock::now();
+  const bool late = std::ranges::any_of(processes_, [now](const auto& entry) {
+    return entry.second.report_by != runtime::TimePoint{} && now >= entry.second.report_by;
+  });
+  if (late && server_ != nullptr) lose_server();
+}
+
+/// Until the next report is late; -1 when none is due.
+int ProcessWatch::milliseconds_to_wait() const {
+  const std::lock_guard lock(mutex_);
+  const runtime::TimePoint now = std::chrono::steady_clock::now();
+  int wait = -1;
+  for (const auto& [pid, watched] : processes_) {
+    if (watched.report_by == runtime::TimePoint{}) continue;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(std::max(watched.report_by - now, runtime::Duration{0})).count();
+    wait = wait < 0 ? static_cast<int>(left) : std::min(wait, static_cast<int>(left));
   }
+  return wait;
 }
 
 /// With mutex_ held. Children of the fork server that ended, or all of them, when it did.
@@ -175,9 +196,11 @@ void ProcessWatch::lose_server() {
   server_ = nullptr;
   std::erase_if(processes_, [this](const auto& entry) {
     if (entry.second.parent != Watched::Parent::server) return false;
+    const bool had_ended = entry.second.report_by != runtime::TimePoint{};
     kill_and_wait(entry.second.handle);
-    ended_.emplace_back(
-        entry.first, runtime::Failure{runtime::FailureKind::faulted, "killed with the fork server that it came from"});
+    ended_.emplace_back(entry.first, runtime::Failure{runtime::FailureKind::faulted,
+                                                      had_ended ? "ended; the fork server did not tell how"
+                                                                : "killed with the fork server that it came from"});
     return true;
   });
 }
@@ -203,7 +226,7 @@ bool ProcessWatch::take_and_tell() {
 void ProcessWatch::run() {
   std::array<epoll_event, 16> events{};
   while (true) {
-    const int count = epoll_wait(poller_, events.data(), static_cast<int>(events.size()), -1);
+    const int count = epoll_wait(poller_, events.data(), static_cast<int>(events.size()), milliseconds_to_wait());
     for (int i = 0; i < count; ++i) {
       const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
       if (tag == kWakeTag) {
@@ -214,6 +237,7 @@ void ProcessWatch::run() {
       }
     }
     start_requested();
+    expect_reports();
     if (!take_and_tell()) return;
   }
 }

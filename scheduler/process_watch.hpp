@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/clock.hpp"
 #include "scheduler/child_process.hpp"
 #include "scheduler/fork_server.hpp"
 
@@ -47,6 +48,7 @@ private:
   struct Watched {
     ProcessHandle handle;
     enum class Parent { self, server } parent = Parent::self;
+    runtime::TimePoint report_by{};  // set when it has ended: until then the server tells how
   };
   struct StartRequest {
     const ProcessSpec* spec = nullptr;
@@ -58,7 +60,8 @@ private:
   runtime::Result<Watched> start_process_or_fork(const ProcessSpec& spec);
   void watch_descriptor(int descriptor, std::uint64_t tag);
   void take_ended(pid_t pid);
-  void wait_for_report(pid_t pid);
+  void expect_reports();
+  [[nodiscard]] int milliseconds_to_wait() const;
   void take_forked();
   bool read_reports();
   bool take_and_tell();

@@ -26,11 +26,13 @@ struct RestartDecision {
 };
 
 /// Restart after a delay, or give up, with the reason in words. `failures`: times of this actor's failures, the present
-/// one last.
+/// one last; `failed_starts`: how many of the last ones came before the actor was up, however far apart.
 ///
+/// RP-3  Starts that fail one after the other count without regard to the window: those that run into a deadline are as
+///       far apart as the deadline is long.
 /// RP-1  Only failures within the window count: an actor that ran well for long starts again at once.
 /// RP-2  A pure function: equal arguments, equal answer.
 [[nodiscard]] RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, runtime::TimePoint now,
-                                             const RestartLimits& limits);
+                                             const RestartLimits& limits, int failed_starts = 0);
 
 }  // namespace troupe::scheduler

@@ -74,6 +74,10 @@ struct JobConfig {
   /// Micro-batches of a whole step, over all replicas.
   [[nodiscard]] std::uint32_t micro_batches() const { return train.global_batch / train.micro_batch; }
   [[nodiscard]] std::uint32_t micro_batches_per_replica() const { return micro_batches() / layout.replicas; }
+  /// Steps of the optimizer: with ps_async every replica's gradient is an update of its own.
+  [[nodiscard]] std::uint32_t updates_per_step() const {
+    return layout.exchange == Exchange::ps_async ? layout.replicas : 1;
+  }
 };
 
 /// Thrown for a job that cannot be run as written: exit code 2.

@@ -50,6 +50,34 @@ std::string check_batch(const JobConfig& job) {
          " = " + std::to_string(part) + ": write train.global_batch = " + advice;
 }
 
+// What one message can carry (docs/configuration.md): the losses of a step's micro-batches and the squares of a stage's
+// parameters travel in a body of 64 KiB, and two steps' batches wait for a stage at a time.
+constexpr std::uint32_t kMaxMicroBatches = 1000;  // of a replica, a step
+constexpr std::uint32_t kMaxLayersOfStage = 320;
+constexpr std::uint32_t kMaxMicroBatch = 8000;
+
+std::string check_messages(const JobConfig& job) {
+  const std::uint64_t micro_batches =
+      job.train.global_batch / (std::uint64_t{job.train.micro_batch} * job.layout.replicas);
+  if (job.train.micro_batch > kMaxMicroBatch) {
+    return says("train.micro_batch", job.train.micro_batch) + ": at most " + std::to_string(kMaxMicroBatch);
+  }
+  if (micro_batches > kMaxMicroBatches) {
+    return says("train.global_batch", job.train.global_batch) + " is " + std::to_string(micro_batches) +
+           " micro-batches for each replica, at most " + std::to_string(kMaxMicroBatches) +
+           ": write a larger train.micro_batch or more layout.replicas";
+  }
+  const bool served = job.layout.exchange != Exchange::allreduce;  // the parameter server tells of all layers at once
+  const auto parts = served ? 1 : job.layout.stages;
+  const auto layers = (static_cast<std::uint32_t>(job.model.layers) + parts - 1) / parts;
+  if (layers > kMaxLayersOfStage) {
+    return says("model.layers", job.model.layers) + (served ? " with a parameter server" : " over the stages") +
+           " is " + std::to_string(layers) + " layers in one place, at most " + std::to_string(kMaxLayersOfStage) +
+           (served ? "" : ": write more layout.stages");
+  }
+  return {};
+}
+
 std::string check_layout(const JobConfig& job) {
   if (job.layout.stages > job.model.layers) {
     return says("layout.stages", job.layout.stages) + " but " + says("model.layers", job.model.layers) +
@@ -61,7 +89,8 @@ std::string check_layout(const JobConfig& job) {
 }  // namespace
 
 std::string find_misfit(const JobConfig& job) {
-  for (std::string problem : {check_model(job), check_length(job.train), check_batch(job), check_layout(job)}) {
+  for (std::string problem :
+       {check_model(job), check_length(job.train), check_batch(job), check_layout(job), check_messages(job)}) {
     if (!problem.empty()) return problem;
   }
   return {};

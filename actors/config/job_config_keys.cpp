@@ -94,7 +94,7 @@ std::vector<JobKey> data_keys() {
   JobKey path{"data", "path", Kind::text, {}, {}, "", {}, {}};
   path.meaning =
       "text file to train on; a relative path counts from the working directory, and the run folder records it "
-      "absolute";
+      "absolute (not with `troupe head`: each node counts it from its own)";
   path.get = [](const JobConfig& job) { return JobValue(job.data.path.string()); };
   path.set = [](JobConfig& job, const JobValue& value) { job.data.path = std::get<std::string>(value); };
   keys.push_back(std::move(path));

@@ -59,6 +59,7 @@ std::string run_state(const std::vector<nlohmann::json>& events) {
     const std::string kind = text_of(event, "event");
     if (kind == "job_started") state = "running";
     if (kind == "job_finished") state = "finished";
+    if (kind == "job_stopped") state = "stopped";
     if (kind == "job_failed") state = "failed: " + text_of(event, "cause", "no cause given");
   }
   return state;

@@ -39,6 +39,7 @@ struct CheckpointHead {
   std::string model;                ///< the model as JSON
   std::string layout;               ///< in words; any other layout can load it
   std::string order;                ///< what decides which sample comes when, as JSON
+  std::uint64_t updates = 0;        ///< of the optimizer: more than one a step where replicas update by themselves
 };
 
 /// The temporary folder `step-N.eE.tmp-P` for the process P under `root`, made empty where that is possible; where it

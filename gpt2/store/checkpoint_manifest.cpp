@@ -105,6 +105,7 @@ std::string render_manifest(const CheckpointHead& head, const ordered_json& file
   manifest["step"] = head.step;
   manifest["epoch"] = head.epoch;
   manifest["next_position"] = head.next_position;
+  manifest["updates"] = head.updates;
   manifest["seed"] = head.seed;
   manifest["model"] = ordered_json::parse(head.model);
   manifest["layout"] = head.layout;
@@ -144,6 +145,8 @@ ReadManifest read_manifest(const fs::path& folder) {
   result.head.step = manifest.value("step", 0U);
   result.head.epoch = manifest.value("epoch", 0U);
   result.head.next_position = manifest.value("next_position", std::uint64_t{0});
+  // Older ones do not say.
+  result.head.updates = has_number(manifest, "updates") ? manifest["updates"].get<std::uint64_t>() : result.head.step;
   result.head.seed = manifest.value("seed", std::uint64_t{0});
   result.head.model = manifest.value("model", ordered_json::object()).dump();
   result.head.layout = manifest.value("layout", "");

@@ -183,9 +183,11 @@ void StatusPage::publish(const Snapshot& snapshot) {
 std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) {
   std::vector<Snapshot> snapshots;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().extension() != ".status") continue;
-    const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+  // Not a range for: its ++ throws where a network file system fails in the middle.
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const std::filesystem::path path = at->path();
+    if (path.extension() != ".status") continue;
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) continue;
     struct stat info {};
     const bool whole = fstat(descriptor, &info) == 0 && info.st_size >= static_cast<off_t>(sizeof(Page));

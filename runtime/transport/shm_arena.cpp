@@ -347,14 +347,16 @@ bool is_unlocked(const std::filesystem::path& path) {
 }
 
 std::size_t sweep(const std::filesystem::path& directory, const std::string& prefix) {
-  std::error_code ignored;
+  std::error_code error;
   std::size_t removed = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    const std::string name = entry.path().filename().string();
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const std::filesystem::path path = at->path();
+    const std::string name = path.filename().string();
     if (!name.starts_with(prefix)) continue;
     const std::int64_t pid = owner_of(name);
-    const bool dead = pid > 0 && is_gone(pid) && is_unlocked(entry.path());
-    if (dead && std::filesystem::remove(entry.path(), ignored)) ++removed;
+    const bool dead = pid > 0 && is_gone(pid) && is_unlocked(path);
+    std::error_code ignored;  // somebody else may sweep too
+    if (dead && std::filesystem::remove(path, ignored)) ++removed;
   }
   return removed;
 }

@@ -267,9 +267,11 @@ void ZmqPostOffice::end_all(const Failure& why) {
 }
 
 void ZmqPostOffice::close_all() {
+  // This node's own end is no news of the peer; a transport that broke is: nobody hears of that peer any more.
+  const Telling telling = around_.stop.is_requested() ? Telling::nobody : Telling::sink;
   for (const auto& [endpoint, link] : links_) {
     link->die({FailureKind::disconnected, "this node has stopped"});
-    bury(*link, Telling::nobody);  // this node's own end is no news of the peer
+    bury(*link, telling);
   }
   links_.clear();
   for (OutboxCommand& command : around_.outbox->take()) {

@@ -76,7 +76,7 @@ class Keeping {
 public:
   Keeping() {
     start({"trainer", runtime::Behavior{test::hears<Act>(heard_, [this](const Act& act, Context& context) {
-             const SaveRequest request{1, act.step, act.best_step, 8ULL * act.step, owners};
+             const SaveRequest request{1, act.step, act.best_step, 8ULL * act.step, 3ULL * act.step, owners, is_wanted};
              keeper().save(
                  request, [this](const SaveOutcome& result, Context&) { outcomes.push_back(result); }, context);
            })}});
@@ -129,6 +129,7 @@ public:
 
   std::vector<runtime::ActorId> owners{{"stage/r0.s0", 1}, {"stage/r0.s1", 1}};
   std::vector<SaveOutcome> outcomes;
+  std::function<bool()> is_wanted;
 
 private:
   void start(const std::pair<std::string, runtime::Behavior>& actor) {
@@ -220,6 +221,17 @@ TEST(CheckpointKeeper, CK1_AReportOfSeveralShardsCountsEachOfThem) {
   std::vector<float> values(50);
   gpt2::CheckpointReader(keeping.keeper().find_newest(kRecorded).directory).read("w1", values);
   EXPECT_EQ(values.front(), 3.25F);
+}
+
+TEST(CheckpointKeeper, CK3_WhatIsNotWantedAnyMoreIsNotPublished) {
+  Keeping keeping;
+  keeping.owner(0, writes(0));
+  keeping.owner(1, writes(1));
+  EXPECT_EQ(keeping.take(1), "");
+  EXPECT_EQ(keeping.keeper().find_newest(kRecorded).updates, 3U);
+  keeping.is_wanted = [] { return false; };
+  EXPECT_EQ(keeping.take(2), "its epoch has ended");
+  expect_only_step_1(keeping);
 }
 
 TEST(CheckpointKeeper, CK2_TheNewestAndTheBestAreKept) {

@@ -99,6 +99,16 @@ TEST(RunRecorder, RC2_TheBestSurvivesARestart) {
   EXPECT_TRUE(recorder.record_validation(validation_line(10, 5.0)));
 }
 
+TEST(RunRecorder, RC2_ALossThatIsNoNumberIsReadOver) {
+  const test::TemporaryFolder folder;
+  folder.write("validation.jsonl", "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":null}\n");
+  RunRecorder recorder(folder.path(), RunRecorder::Repeats::equal);
+  EXPECT_EQ(recorder.best_step(), 1U);
+  EXPECT_EQ(recorder.best_loss(), 2.5);
+  recorder.cut_validations_after(1);
+  EXPECT_EQ(test::read_lines(folder.path() / "validation.jsonl").size(), 1U);
+}
+
 TEST(RunRecorder, RC2_StepsThatAreForgottenTakeTheirValidationsAlong) {
   const test::TemporaryFolder folder;
   RunRecorder recorder(folder.path(), RunRecorder::Repeats::free);

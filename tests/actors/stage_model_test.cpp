@@ -41,7 +41,7 @@ public:
   }
   /// As a checkpoint of the border before `step`; its folder.
   [[nodiscard]] fs::path save(const fs::path& root, std::uint32_t step) const {
-    const gpt2::CheckpointHead head{step, 1, 0, job_.train.seed, model_json(job_), "by hand", "{}"};
+    const gpt2::CheckpointHead head{step, 1, 0, job_.train.seed, model_json(job_), "by hand", "{}", step};
     const fs::path temporary = gpt2::begin_checkpoint(root, head);
     std::vector<std::string> reports;
     for (const auto& stage : stages_) {

@@ -81,6 +81,16 @@ TEST(StepTally, AsyncUpdatesTellTheirStaleness) {
   EXPECT_EQ(result->accuracy(), 0.25);
 }
 
+TEST(StepTally, ANormThatIsNoNumberIsNotLost) {
+  for (const bool first : {true, false}) {
+    StepTally tally(1, 2);
+    tally.add(StepVote{1, 0, 0, 0, {{0, 8.0, 1, 4}}, {}, 0.0});
+    tally.add(AsyncApplied{1, 0, first ? 0U : 1U, 0, std::nan(""), 0.1});
+    tally.add(AsyncApplied{1, 0, first ? 1U : 0U, 0, 0.5, 0.1});
+    EXPECT_TRUE(std::isnan(tally.take(0)->gradient_norm));
+  }
+}
+
 TEST(StepTally, ClearForgetsAllVotes) {
   StepTally tally(4, 0);
   const std::vector<StepVote> all = votes();

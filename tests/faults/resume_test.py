@@ -51,6 +51,33 @@ class Resume(ProgramTest):
         self.assertEqual(self.finish(process).returncode, 75)
         self.judge("terminated")
 
+    def test_a_link_that_points_elsewhere_meanwhile_does_not_lead_the_run_away(self):
+        process, run = self.begin("linked")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(process).returncode, 75)
+        (self.folder / "elsewhere").mkdir()
+        link = self.folder / "link"
+        link.symlink_to(run.folder)
+        process = self.start("train", "--resume", "--run-dir", link)
+        steps = len(run.figures())
+        self.wait_for(lambda: len(run.figures()) > steps or process.poll() is not None, "the next step")
+        link.unlink()
+        link.symlink_to(self.folder / "elsewhere")
+        self.assertEqual(self.finish(process).returncode, 0)
+        self.assertEqual(list((self.folder / "elsewhere").iterdir()), [])
+        self.assertTrue((run.folder / "checkpoints" / f"step-{self.STEPS}").exists())
+
+    def test_a_record_that_is_gone_is_not_begun_anew(self):
+        process, run = self.begin("no-ledger")
+        process.send_signal(signal.SIGINT)
+        self.finish(process)
+        steps = run.figures()
+        (run.folder / "ledger.jsonl").unlink()
+        done = self.troupe("train", "--resume", "--run-dir", run.folder)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("ledger.jsonl is missing or empty, and there is a checkpoint of step", done.stderr)
+        self.assertEqual(run.figures(), steps)
+
     def test_kill9_of_the_whole_process_group(self):
         process, _ = self.begin("cut-off", start_new_session=True)
         os.killpg(process.pid, signal.SIGKILL)

@@ -61,7 +61,7 @@ class BadInput(ProgramTest):
             self.refused(f"model.{key}={most + 1}", says=[f"model.{key} = {most + 1} is not allowed", f"from 1 to {most}"])
 
     def test_more_memory_than_the_machine_has(self):
-        self.refused("model.width=65536", "model.layers=1024", says=["the 4 stages on the CPU need", "GB together, this machine has"])
+        self.refused("model.width=65536", "model.layers=600", says=["the 4 stages on the CPU need", "GB together, this machine has"])
 
     def test_partitions_that_cannot_be_cut(self):
         (self.folder / "labels").write_text("a\nb\na\n")

@@ -29,6 +29,12 @@ class ParameterServer(ProgramTest):
         self.assertLess(lines[-1]["loss"], 0.9 * lines[0]["loss"])
         self.assertIn("Staleness of gradients", (run.folder / "report.html").read_text())
 
+    def test_ps_sync_goes_on_over_borders_at_which_nothing_is_done(self):
+        layout = ("layout.replicas=2", "data.validation_fraction=0", "train.eval_every=1", "train.checkpoint_every=0")
+        reduced = self.train(*layout, "layout.exchange=allreduce", name="borders-allreduce")
+        served = self.train(*layout, "layout.exchange=ps_sync", name="borders-ps")
+        self.assert_same_training(served, reduced)
+
     def stopped_at(self, name, *overrides):
         """Step at which a run ended that was told to stop by Ctrl-C in the middle of a range (of ten steps out of step)."""
         (self.folder / "text.txt").write_text(text_of(20000))  # no epoch ends on the way

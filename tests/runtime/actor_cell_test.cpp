@@ -308,5 +308,28 @@ TEST(ActorCell, CE5_WhoSendsWhileAnotherSpawnsLosesNothing) {
   }
 }
 
+TEST(ActorCell, CX4_WhatStillWaitedAtTheEndIsCounted) {
+  DeterministicNetwork network;
+  NodeOptions options;
+  options.name = "small";
+  options.mailbox_capacity = 1;
+  DeterministicNode& node = network.add_node(options);
+  int handled = 0;
+  HookedActor::Hooks slow;
+  slow.number = [&handled](const Number&, Context&) { ++handled; };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  HookedActor::Hooks eager;
+  eager.number = [](const Number&, Context& context) {
+    for (int i = 0; i < 4; ++i) (void)context.send_when_room("slow", Number{});
+    context.stop();
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  network.advance(milliseconds(5));
+  EXPECT_EQ(static_cast<std::uint64_t>(handled) + node.snapshot_of("eager").dead_letters, 4U);
+  EXPECT_GE(node.snapshot_of("eager").dead_letters, 1U);
+}
+
 }  // namespace
 }  // namespace troupe::runtime

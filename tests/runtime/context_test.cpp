@@ -301,6 +301,27 @@ TEST(Context, CX4_WhatWaitsForRoomIsBoundedAndGoesWithItsActor) {
   EXPECT_EQ(handled, 1);
 }
 
+TEST(Context, CX3_ADelayedMessageFindsItsPlaceInAFullMailbox) {
+  DeterministicNetwork network;
+  NodeOptions options;
+  options.name = "small";
+  options.mailbox_capacity = 1;
+  DeterministicNode& node = network.add_node(options);
+  std::vector<std::uint32_t> heard;
+  HookedActor::Hooks ticking;
+  ticking.number = [&heard](const Number& message, Context& context) {
+    heard.push_back(message.value);
+    if (message.value == 0) context.after(milliseconds(1), Number{7});
+  };
+  ASSERT_TRUE(node.try_spawn("ticking", hooked(std::move(ticking)), 1));
+  ASSERT_TRUE(node.node().send("ticking", Number{0}));
+  network.run_turns();
+  ASSERT_TRUE(node.node().send("ticking", Number{1}));
+  EXPECT_FALSE(node.node().send("ticking", Number{2})) << "it is full";
+  network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (std::vector<std::uint32_t>{0, 1, 7}));
+}
+
 TEST(Context, TheCauseOfAMessageIsHandedOn) {
   Script script;
   std::vector<std::uint64_t> causes;

@@ -70,6 +70,13 @@ TEST(Mailbox, MB3_RefusesBeyondTheCapacityButTakesAnswers) {
   EXPECT_EQ(push(mailbox, from(1, 3)), PushResult::queued) << "there is room again";
 }
 
+TEST(Mailbox, MB3_WhatAnActorSendsItselfNeedsNoRoom) {
+  Mailbox mailbox(0);
+  Envelope envelope = from(7, 7);
+  EXPECT_EQ(mailbox.push(envelope, Room::always), PushResult::queued);
+  EXPECT_EQ(mailbox.size(), 1U);
+}
+
 TEST(Mailbox, RefusedEnvelopesStayWithTheSender) {
   Mailbox mailbox(0);
   Envelope envelope = from(7, 7);

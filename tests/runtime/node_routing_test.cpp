@@ -134,6 +134,31 @@ TEST(NodeRouting, ND2_AMessageFromADeadIncarnationIsRefusedAndCounted) {
   EXPECT_EQ(script.right.snapshot_of("receiver").stale_rejected, 1U);
 }
 
+TEST(NodeRouting, ND2_MessagesOfAnotherTermAreRefusedAndCounted) {
+  DeterministicNetwork network;
+  const auto node_of = [&network](const char* name, std::uint32_t term) -> DeterministicNode& {
+    NodeOptions options;
+    options.name = name;
+    options.term = term;
+    return network.add_node(options);
+  };
+  DeterministicNode& old = node_of("old", 1);
+  DeterministicNode& none = node_of("none", 0);
+  DeterministicNode& now = node_of("now", 2);
+  int handled = 0;
+  HookedActor::Hooks hooks;
+  hooks.number = [&handled](const Number&, Context&) { ++handled; };
+  ASSERT_TRUE(now.try_spawn("receiver", hooked(std::move(hooks)), 1));
+  network.announce_all();
+  ASSERT_TRUE(old.node().send("receiver", Number{}));
+  network.expect("test.number").from(old).to(now);
+  EXPECT_EQ(handled, 0);
+  EXPECT_EQ(now.snapshot_of("receiver").stale_rejected, 1U);
+  ASSERT_TRUE(none.node().send("receiver", Number{}));  // a node agent has no term of its own
+  network.expect("test.number").from(none).to(now);
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(NodeRouting, ND2_MessagesOfAnotherJobAreRefused) {
   DeterministicNetwork network;
   NodeOptions options;

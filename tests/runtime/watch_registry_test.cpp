@@ -32,6 +32,23 @@ TEST(WatchRegistry, TakesTheDeadIncarnationAndOlderOnes) {
   EXPECT_EQ(watches.take(kStage, 3), (std::vector{watcher("three")}));
 }
 
+TEST(WatchRegistry, WR2_ANodesWatchesAreBoundedAndGoWithIt) {
+  WatchRegistry watches;
+  const auto of_other = [](std::size_t i, const char* endpoint) { return Watcher{1000 + i, 1, endpoint}; };
+  for (std::size_t i = 0; i < WatchRegistry::kMaxWatchesOfNode + 5; ++i) {
+    watches.add({"stage" + std::to_string(i % 64), 1}, of_other(i, "tcp://hostile"));
+  }
+  watches.add({"stage", 1}, of_other(0, "tcp://other"));
+  watches.add({"stage", 1}, watcher("trainer"));
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < 32; ++i) kept += watches.take(name_hash("stage" + std::to_string(i)), 1).size();
+  EXPECT_EQ(kept, WatchRegistry::kMaxWatchesOfNode / 2);
+  watches.add({"stage", 1}, of_other(1, "tcp://hostile"));  // there is room again
+  watches.remove_endpoint("tcp://hostile");
+  for (std::size_t i = 32; i < 64; ++i) EXPECT_TRUE(watches.take(name_hash("stage" + std::to_string(i)), 1).empty());
+  EXPECT_EQ(watches.take(kStage, 1), (std::vector{of_other(0, "tcp://other"), watcher("trainer")}));
+}
+
 TEST(WatchRegistry, RemoveForgetsOneWatcherOfOneTarget) {
   WatchRegistry watches;
   watches.add({"stage", 1}, watcher("trainer"));

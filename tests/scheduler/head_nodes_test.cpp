@@ -145,6 +145,34 @@ TEST_F(HeadNodes, NoNodeHoldsMoreActorsThanItsSlots) {
   EXPECT_EQ(b.spawned(), (Ids{{"stage/2", 1}}));
 }
 
+TEST_F(HeadNodes, TheDriverIsToldOnceWhyActorsWaitForAPlace) {
+  lead({"stage/0", "stage/1"}, [](JobSpec& spec) { spec.nodes_wanted = 2; });
+  pass(2s);
+  EXPECT_EQ(waits_.count(), 0U) << "nodes need a moment";
+  pass(5s);
+  ASSERT_EQ(waits_.count(), 1U);
+  EXPECT_EQ(waits_.last().why, "0 of 2 nodes have joined; start another with 'troupe node --join ADDR'");
+  PlayedAgent& a = agent("a");
+  a.join(1);
+  network_.deliver_all();
+  pass(1s);
+  ASSERT_EQ(waits_.count(), 2U);
+  EXPECT_NE(waits_.last().why.find("1 of 2 nodes"), std::string::npos);
+  PlayedAgent& b = agent("b");
+  b.join(1);
+  network_.deliver_all();
+  ready_worker({"stage/0", 1});
+  ready_worker({"stage/1", 1});
+  pass(5s);
+  EXPECT_EQ(waits_.count(), 2U) << "all have a place";
+  b.pulse = PlayedAgent::Pulse::paused;
+  pass(8s);
+  ASSERT_EQ(waits_.count(), 3U);
+  EXPECT_NE(waits_.last().why.find("stage/1 waits for a place: every node is full: a (1 of 1)"), std::string::npos)
+      << waits_.last().why;
+  EXPECT_EQ(count_events("placement_waits"), 3U);
+}
+
 // ---- the end, and the console ---------------------------------------------------------------------------------------
 
 TEST_F(HeadNodes, TheEndIsAnsweredWhenEveryNodeHasStoppedWhatItRuns) {

@@ -172,7 +172,7 @@ protected:
         .try_spawn("driver",
                    std::make_unique<ScriptedActor>(runtime::Behavior{
                        hears<scheduler::AllUp>(all_up_), hears<scheduler::ActorLost>(lost_),
-                       hears<scheduler::JobFailed>(failed_),
+                       hears<scheduler::JobFailed>(failed_), hears<runtime::PlacementWaits>(waits_),
                        hears<Play>(plays_, [this](const Play&, runtime::Context& context) { script_(context); })}),
                    1)
         .value();
@@ -235,6 +235,7 @@ protected:
   Heard<scheduler::AllUp> all_up_;
   Heard<scheduler::ActorLost> lost_;
   Heard<scheduler::JobFailed> failed_;
+  Heard<runtime::PlacementWaits> waits_;
   Heard<Play> plays_;
   std::function<void(runtime::Context&)> script_;
   std::deque<PlayedAgent> agents_;  // before the network: they are heard of until its nodes are gone

@@ -49,6 +49,15 @@ TEST(RestartPolicy, RP1_OnlyFailuresWithinTheWindowCount) {
   }
 }
 
+TEST(RestartPolicy, RP3_StartsThatFailInARowCountHoweverFarApart) {
+  const std::vector<TimePoint> failures = {at(0s), at(100s), at(200s), at(300s)};
+  EXPECT_TRUE(decide_restart(failures, at(300s), limits(3)).restart_after);
+  EXPECT_TRUE(decide_restart(failures, at(300s), limits(3), 3).restart_after);
+  const RestartDecision decision = decide_restart(failures, at(300s), limits(3), 4);
+  EXPECT_FALSE(decision.restart_after);
+  EXPECT_EQ(decision.reason, "4 starts in a row failed, 3 restarts allowed: giving up");
+}
+
 TEST(RestartPolicy, RP2_EqualArgumentsEqualAnswer) {
   const std::vector<TimePoint> failures = {at(0s), at(10s)};
   const RestartDecision first = decide_restart(failures, at(10s), limits(5));

@@ -230,5 +230,19 @@ TEST(JobConfig, JK1_TheReferenceInDocsIsTheTableOfKeys) {
       << render_key_reference();
 }
 
+TEST(JobConfig, WhatAMessageCannotCarryIsRefusedWithTheBound) {
+  const auto says = [](const std::vector<std::string>& overrides) { return refusal(kSmall, overrides); };
+  EXPECT_NE(says({"train.global_batch=2002", "train.micro_batch=1", "layout.replicas=2"})
+                .find("is 1001 micro-batches for each replica, at most 1000"),
+            std::string::npos);
+  EXPECT_EQ(says({"train.global_batch=2000", "train.micro_batch=1", "layout.replicas=2"}), "accepted");
+  EXPECT_NE(says({"train.global_batch=8001", "train.micro_batch=8001"}).find("at most 8000"), std::string::npos);
+  EXPECT_NE(says({"model.layers=700", "layout.stages=2"}).find("350 layers in one place, at most 320"),
+            std::string::npos);
+  EXPECT_EQ(says({"model.layers=700", "layout.stages=4"}), "accepted");
+  EXPECT_NE(says({"model.layers=700", "layout.stages=4", "layout.exchange=ps_sync"}).find("with a parameter server"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace troupe::actors
