@@ -89,7 +89,6 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
     return;
   }
   drop_older_instances(*hello);
-  drop_older_links(*hello, route.first);
   const Key key{hello->instance, hello->link};
   const auto [found, is_new] = senders_.try_emplace(key);
   Sender& sender = found->second;
@@ -125,18 +124,6 @@ void ZmqInbox::drop_older_instances(const LinkHello& hello) {
   for (const Key& key : older) {
     remove(key, {FailureKind::disconnected, "the node at " + hello.endpoint + " was restarted"});
   }
-}
-
-/// Its sender has given up a link before it opened the next one: what is still on its way comes too late, and its
-/// silence is no news of the sender.
-void ZmqInbox::drop_older_links(const LinkHello& hello, std::size_t router) {
-  std::erase_if(senders_, [&](const auto& entry) {
-    const auto& [key, sender] = entry;
-    const bool older = key.first == hello.instance && key.second < hello.link && sender.route.first == router &&
-                       sender.endpoint == hello.endpoint;
-    if (older) routes_.erase(sender.route);
-    return older;
-  });
 }
 
 void ZmqInbox::open_arena(Sender& sender, const LinkHello& hello) const {

@@ -91,7 +91,6 @@ private:
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
   [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
   void drop_older_instances(const LinkHello& hello);
-  void drop_older_links(const LinkHello& hello, std::size_t router);
   void open_arena(Sender& sender, const LinkHello& hello) const;
   void on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames);
   [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front,
