@@ -155,7 +155,7 @@ void TrainerActor::loaded(const runtime::ActorId& actor, std::uint32_t epoch,
   if (--to_load_ > 0) return;
   if (!started_) {
     started_ = context.now();
-    epoch_began_ = *started_;
+    if (step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = started_;
   }
   last_commit_ = context.now();
   go_on(context);
@@ -308,7 +308,7 @@ void TrainerActor::evaluated(runtime::Context& context) {
   }
   ValidationLine line{step_, epoch, parts_.plan.begin_of(epoch), total, std::nullopt};
   if (border_.epoch_end == Border::EpochEnd::yes) {
-    line.epoch_seconds = std::chrono::duration<double>(context.now() - epoch_began_).count();
+    if (epoch_began_) line.epoch_seconds = std::chrono::duration<double>(context.now() - *epoch_began_).count();
     epoch_began_ = context.now();
   }
   if (recorder_.record_validation(line)) improved_ = Improved::yes;

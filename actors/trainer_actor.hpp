@@ -141,7 +141,7 @@ private:
   std::string stop_reason_;  // not empty: stop at the next border
   std::optional<runtime::TimePoint> started_;
   runtime::TimePoint last_commit_{};
-  runtime::TimePoint epoch_began_{};
+  std::optional<runtime::TimePoint> epoch_began_;  // empty when an earlier process began it
   std::uint32_t loaded_step_ = 0;
   std::uint64_t loaded_updates_ = 0;  // of the optimizer, in the state of loaded_step_
   TrainingProgress progress_;

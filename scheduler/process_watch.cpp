@@ -194,9 +194,11 @@ void ProcessWatch::lose_server() {
   epoll_ctl(poller_, EPOLL_CTL_DEL, server_->descriptor(), nullptr);
   server_->end();
   server_ = nullptr;
-  std::erase_if(processes_, [this](const auto& entry) {
+  const runtime::TimePoint now = std::chrono::steady_clock::now();
+  std::erase_if(processes_, [this, now](const auto& entry) {
     if (entry.second.parent != Watched::Parent::server) return false;
-    const bool had_ended = entry.second.report_by != runtime::TimePoint{};
+    // One that ended in time has died with the server, however the two ends were seen.
+    const bool had_ended = entry.second.report_by != runtime::TimePoint{} && now >= entry.second.report_by;
     kill_and_wait(entry.second.handle);
     ended_.emplace_back(entry.first, runtime::Failure{runtime::FailureKind::faulted,
                                                       had_ended ? "ended; the fork server did not tell how"
