@@ -42,6 +42,9 @@ class Resume(ProgramTest):
         self.assertEqual(self.processes(), [])
         stopped_at = len(run.figures())
         self.assertLess(stopped_at, self.STEPS)
+        report = (run.folder / "report.html").read_text()
+        self.assertIn("stopped", report)
+        self.assertNotIn("running", report)
         self.assertTrue((run.folder / "checkpoints" / f"step-{stopped_at}").exists())
         self.judge("stopped")
 

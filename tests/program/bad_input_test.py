@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from program import ProgramTest, main
+from program import PROGRAM, ProgramTest, main
 
 
 class BadInput(ProgramTest):
@@ -62,6 +62,19 @@ class BadInput(ProgramTest):
 
     def test_more_memory_than_the_machine_has(self):
         self.refused("model.width=65536", "model.layers=600", says=["the 4 stages on the CPU need", "GB together, this machine has"])
+
+    def test_a_run_folder_whose_path_is_not_utf_8(self):
+        command = [os.fsencode(PROGRAM), b"train", b"job.toml", b"--run-dir", b"M\xfcller"]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(b"the run folder's path is not UTF-8 text", done.stderr)
+
+    def test_a_validation_that_is_not_finite_ends_the_job_and_leaves_a_run_that_can_be_resumed(self):
+        run = self.train("train.lr=1e30", "train.warmup_steps=0", "train.eval_every=1", name="diverged", status=1)
+        self.assertIn("the loss is not finite; try a lower train.lr", run.talk)
+        self.assertNotIn("null", (run.folder / "validation.jsonl").read_text())
+        done = self.troupe("train", "job.toml", "train.lr=0.003", "--resume", "--run-dir", run.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_partitions_that_cannot_be_cut(self):
         (self.folder / "labels").write_text("a\nb\na\n")
