@@ -310,10 +310,7 @@ TEST(ActorCell, CE5_WhoSendsWhileAnotherSpawnsLosesNothing) {
 
 TEST(ActorCell, CX4_WhatStillWaitedAtTheEndIsCounted) {
   DeterministicNetwork network;
-  NodeOptions options;
-  options.name = "small";
-  options.mailbox_capacity = 1;
-  DeterministicNode& node = network.add_node(options);
+  DeterministicNode& node = add_small_node(network, 1);
   int handled = 0;
   HookedActor::Hooks slow;
   slow.number = [&handled](const Number&, Context&) { ++handled; };

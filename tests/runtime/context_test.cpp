@@ -230,10 +230,7 @@ TEST(Context, AMessageThatCannotBeSentIsAValueAndIsCounted) {
 
 TEST(Context, AFullMailboxSaysOverloaded) {
   DeterministicNetwork network;
-  NodeOptions options;
-  options.name = "small";
-  options.mailbox_capacity = 2;
-  DeterministicNode& node = network.add_node(options);
+  DeterministicNode& node = add_small_node(network, 2);
   HookedActor::Hooks hooks;
   int handled = 0;
   hooks.number = [&handled](const Number&, Context&) { ++handled; };
@@ -250,10 +247,7 @@ TEST(Context, AFullMailboxSaysOverloaded) {
 
 TEST(Context, CX4_WhatFindsNoRoomGoesOutLaterInOrder) {
   DeterministicNetwork network;
-  NodeOptions options;
-  options.name = "small";
-  options.mailbox_capacity = 2;
-  DeterministicNode& node = network.add_node(options);
+  DeterministicNode& node = add_small_node(network, 2);
   std::vector<std::uint32_t> heard;
   HookedActor::Hooks slow;
   slow.number = [&heard](const Number& message, Context&) { heard.push_back(message.value); };
@@ -280,10 +274,7 @@ TEST(Context, CX4_WhatFindsNoRoomGoesOutLaterInOrder) {
 
 TEST(Context, CX4_WhatWaitsForRoomIsBoundedAndGoesWithItsActor) {
   DeterministicNetwork network;
-  NodeOptions options;
-  options.name = "small";
-  options.mailbox_capacity = 1;
-  DeterministicNode& node = network.add_node(options);
+  DeterministicNode& node = add_small_node(network, 1);
   int handled = 0;
   HookedActor::Hooks slow;
   slow.number = [&handled](const Number&, Context&) { ++handled; };
@@ -303,10 +294,7 @@ TEST(Context, CX4_WhatWaitsForRoomIsBoundedAndGoesWithItsActor) {
 
 TEST(Context, CX3_ADelayedMessageFindsItsPlaceInAFullMailbox) {
   DeterministicNetwork network;
-  NodeOptions options;
-  options.name = "small";
-  options.mailbox_capacity = 1;
-  DeterministicNode& node = network.add_node(options);
+  DeterministicNode& node = add_small_node(network, 1);
   std::vector<std::uint32_t> heard;
   HookedActor::Hooks ticking;
   ticking.number = [&heard](const Number& message, Context& context) {

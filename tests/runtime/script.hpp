@@ -13,6 +13,14 @@
 
 namespace troupe::runtime {
 
+/// A node whose actors' mailboxes hold that many envelopes.
+inline DeterministicNode& add_small_node(DeterministicNetwork& network, std::size_t mailbox_capacity) {
+  NodeOptions options;
+  options.name = "small";
+  options.mailbox_capacity = mailbox_capacity;
+  return network.add_node(options);
+}
+
 /// Two deterministic nodes, and actors that act when the test says so.
 ///
 /// Thread-safety: the test's thread only.
