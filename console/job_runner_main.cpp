@@ -153,7 +153,7 @@ void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t
   agent.listen = "ipc://" + sockets.path().string();
   agent.server = server;
   agent.arena_job = job;
-  const auto sweep = [job] { runtime::sweep_arenas("/dev/shm", job); };
+  const auto sweep = [job] { runtime::sweep_arenas(runtime::shared_memory_directory(), job); };
   spawn_or_throw(node, scheduler::agent_name("local"), std::make_unique<scheduler::NodeAgent>(agent, node, sweep));
 }
 
@@ -210,7 +210,7 @@ int run_job(const JobOptions& options) {
   const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
-  runtime::sweep_all_arenas("/dev/shm");  // what runs that were cut off have left
+  runtime::sweep_all_arenas(runtime::shared_memory_directory());  // what runs that were cut off have left
   Ending ending;
   Screen screen(options);  // as all the trainer borrows: it ends with the node
   const runtime::SteadyClock clock;
@@ -256,7 +256,7 @@ int run_job(const JobOptions& options) {
   screen.printer.finish();  // the trainer may show something until here
   if (end.step == 0) end.step = screen.step;
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
-  runtime::sweep_arenas("/dev/shm", job);
+  runtime::sweep_arenas(runtime::shared_memory_directory(), job);
   record_end(options, end, head, events);
   return tell_end(options, end);
 }

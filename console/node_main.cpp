@@ -84,7 +84,7 @@ int run_node(const ParsedCommand& command) {
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
   agent.server = server.get();
   agent.listen = without_port(listen);
-  const auto sweep = [] { runtime::sweep_all_arenas("/dev/shm"); };
+  const auto sweep = [] { runtime::sweep_all_arenas(runtime::shared_memory_directory()); };
   const auto spawned =
       node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
                  {.incarnation = incarnation});

@@ -1,5 +1,7 @@
 #include "console/view/doctor.hpp"
 
+#include "runtime/transport/shm_arena.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <sched.h>
@@ -113,7 +115,7 @@ MachineFacts look_at_machine(const std::filesystem::path& working_directory) {
   MachineFacts facts;
   facts.cores = usable_cores();
   facts.memory_available = available_memory();
-  facts.shared_memory_free = free_bytes("/dev/shm");
+  facts.shared_memory_free = free_bytes(runtime::shared_memory_directory());
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) facts.open_files = files.rlim_cur;
   facts.disk_free = free_bytes(working_directory);
@@ -142,8 +144,8 @@ std::vector<Check> judge_machine(const MachineFacts& facts) {
                  megabytes(facts.memory_available)));
   checks.push_back(
       with_found(judge_amount("shared memory", facts.shared_memory_free, 0, 256 * kMiB,
-                              "tensors will go through sockets, slower; enlarge /dev/shm (containers: --shm-size=1g)"),
-                 megabytes(facts.shared_memory_free) + " free in /dev/shm"));
+                              "tensors will go through sockets, slower; enlarge it (containers: --shm-size=1g)"),
+                 megabytes(facts.shared_memory_free) + " free in " + runtime::shared_memory_directory().string()));
   checks.push_back(with_found(judge_amount("open files", facts.open_files, 128, 1024, "raise it: ulimit -n 4096"),
                               "limit " + std::to_string(facts.open_files)));
   checks.push_back(with_found(judge_amount("free disk", facts.disk_free, 64 * kMiB, 1024 * kMiB,

@@ -21,7 +21,7 @@ struct Check {
 struct MachineFacts {
   std::uint64_t cores = 0;                ///< that this process may use
   std::uint64_t memory_available = 0;     ///< bytes
-  std::uint64_t shared_memory_free = 0;   ///< bytes of /dev/shm; 0 = absent
+  std::uint64_t shared_memory_free = 0;   ///< bytes of /dev/shm (or TROUPE_SHM_DIR); 0 = absent
   std::uint64_t open_files = 0;           ///< limit of this process
   std::uint64_t disk_free = 0;            ///< bytes where runs are written
   std::uint64_t clock_step_ns = 0;        ///< smallest step of the steady clock

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -143,13 +144,8 @@ Result<std::unique_ptr<ShmArena>> ShmArena::create(const std::filesystem::path& 
   std::unique_ptr<ShmArena> arena(new ShmArena);
   arena->cookie_ = random_number();
   arena->generation_ = random_number() >> 3;  // shifted by two in the state word, and room to count
-  arena->name_ = "troupe-" + hex(job) + "-" + std::to_string(::getpid()) + "-" + hex(random_number());
-  const std::filesystem::path path = directory / arena->name_;
-  arena->file_.descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (arena->file_.descriptor < 0) return system_failure("cannot create arena", path, errno);
-  arena->path_ = path;
-  // Held until this process ends: who sweeps knows by it that the owner lives.
-  if (::flock(arena->file_.descriptor, LOCK_EX | LOCK_NB) != 0) return system_failure("cannot lock arena", path, errno);
+  if (Result<Done> made = arena->make_file(directory, job); !made) return made.failure();
+  const std::filesystem::path& path = arena->path_;
   if (::ftruncate(arena->file_.descriptor, static_cast<off_t>(kHeadBytes + data_bytes)) != 0) {
     return system_failure("cannot size arena", path, errno);
   }
@@ -164,6 +160,23 @@ Result<std::unique_ptr<ShmArena>> ShmArena::create(const std::filesystem::path& 
   arena->free_.emplace(0, data_bytes);
   for (std::uint32_t slot = kSlots; slot-- > 0;) arena->free_slots_.push_back(slot);
   return arena;
+}
+
+// The lock is held until this process ends: who sweeps knows by it that the owner lives. Between open() and flock() a
+// sweep may take the file for a dead owner's; then it has no name any more, and another one is made.
+Result<Done> ShmArena::make_file(const std::filesystem::path& directory, std::uint64_t job) {
+  struct stat status {};
+  while (status.st_nlink == 0) {
+    name_ = "troupe-" + hex(job) + "-" + std::to_string(::getpid()) + "-" + hex(random_number());
+    const std::filesystem::path path = directory / name_;
+    if (file_.descriptor >= 0) ::close(file_.descriptor);
+    file_.descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file_.descriptor < 0) return system_failure("cannot create arena", path, errno);
+    path_ = path;
+    if (::flock(file_.descriptor, LOCK_EX) != 0) return system_failure("cannot lock arena", path, errno);
+    if (::fstat(file_.descriptor, &status) != 0) return system_failure("cannot look at arena", path, errno);
+  }
+  return Done{};
 }
 
 ShmArena::~ShmArena() {
@@ -327,23 +340,24 @@ bool is_dead(const ProcessMark& process) {
 
 namespace {
 
-/// The owner's number in an arena's name "troupe-JOB-PID-RANDOM"; 0 when it is none.
-std::int64_t owner_of(std::string_view name) {
+/// Of the form "troupe-JOB-PID-RANDOM"? The number is for people: in another container it is another process's.
+bool names_an_owner(std::string_view name) {
   const std::size_t second = name.find('-', name.find('-') + 1);
-  if (!is_arena_name(name) || second == std::string_view::npos) return 0;
+  if (!is_arena_name(name) || second == std::string_view::npos) return false;
   std::int64_t pid = 0;
   const char* end = name.data() + name.size();
   const auto parsed = std::from_chars(name.data() + second + 1, end, pid);
-  return parsed.ec == std::errc{} && parsed.ptr != end && *parsed.ptr == '-' ? pid : 0;
+  return parsed.ec == std::errc{} && pid > 0 && parsed.ptr != end && *parsed.ptr == '-';
 }
 
-/// The kernel drops an owner's lock when it dies, in whatever container it lived.
-bool is_unlocked(const std::filesystem::path& path) {
+/// The kernel drops an owner's lock when it dies, in whatever container it lived. Removed under the lock: an owner that
+/// has just made the file and waits for its lock then sees that the file is gone.
+bool remove_when_unlocked(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (descriptor < 0) return false;
-  const bool free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  const bool is_removed = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
   ::close(descriptor);
-  return free;
+  return is_removed;
 }
 
 std::size_t sweep(const std::filesystem::path& directory, const std::string& prefix) {
@@ -353,15 +367,17 @@ std::size_t sweep(const std::filesystem::path& directory, const std::string& pre
     const std::filesystem::path path = at->path();
     const std::string name = path.filename().string();
     if (!name.starts_with(prefix)) continue;
-    const std::int64_t pid = owner_of(name);
-    const bool dead = pid > 0 && is_gone(pid) && is_unlocked(path);
-    std::error_code ignored;  // somebody else may sweep too
-    if (dead && std::filesystem::remove(path, ignored)) ++removed;
+    if (names_an_owner(name) && remove_when_unlocked(path)) ++removed;
   }
   return removed;
 }
 
 }  // namespace
+
+std::filesystem::path shared_memory_directory() {
+  const char* wanted = std::getenv("TROUPE_SHM_DIR");
+  return wanted != nullptr && *wanted != '\0' ? wanted : "/dev/shm";
+}
 
 std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job) {
   return sweep(directory, "troupe-" + hex(job) + "-");

@@ -93,6 +93,7 @@ private:
   };
 
   ShmArena() = default;
+  [[nodiscard]] Result<Done> make_file(const std::filesystem::path& directory, std::uint64_t job);
   [[nodiscard]] std::optional<std::uint64_t> carve(std::uint64_t length, std::uint64_t limit);
   [[nodiscard]] bool reserve(std::uint64_t end);
   void give_extent(std::uint64_t offset, std::uint64_t length);
@@ -143,9 +144,12 @@ struct ProcessMark {
 /// True only when the process is certainly gone (or a corpse nobody has reaped); false when it lives or cannot be told.
 [[nodiscard]] bool is_dead(const ProcessMark& process);
 
+/// Where the arenas of this machine lie: /dev/shm, or what the environment variable TROUPE_SHM_DIR names (a directory
+/// of a file system in memory).
+[[nodiscard]] std::filesystem::path shared_memory_directory();
+
 /// Removes from `directory` the arenas of `job` whose owner is dead; returns how many. Run by whoever supervises. Dead
-/// is an owner whose number nobody has and whose lock on the file is gone: numbers alone mean nothing across
-/// containers.
+/// is an owner whose lock on the file is gone: the process numbers of another container mean nothing here.
 std::size_t sweep_arenas(const std::filesystem::path& directory, std::uint64_t job);
 /// The same for the arenas of every job: what runs that were cut off have left.
 std::size_t sweep_all_arenas(const std::filesystem::path& directory);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/transport.hpp"
 
 #include <cstdint>
@@ -16,7 +17,7 @@ struct ZmqTransportOptions {
   std::string node_name = "node";
   std::uint32_t incarnation = 1;
   std::uint64_t job = 0;  ///< processes of another job are refused
-  std::filesystem::path arena_directory = "/dev/shm";
+  std::filesystem::path arena_directory = shared_memory_directory();
   std::size_t arena_bytes = 256ULL << 20;  ///< room for payloads to processes of this machine; 0 = none; grows by use
   std::uint32_t window_messages = 1024;    ///< messages of one sender accepted and not yet done with
   std::size_t window_bytes = 64ULL << 20;  ///< the same in bytes; one message larger than it may go alone

@@ -105,11 +105,13 @@ class ProgramTest(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-test-"))
         self.tag = uuid.uuid4().hex
         self.cut_off = False
-        self.environment = dict(os.environ, TROUPE_TEST_TAG=self.tag, XDG_RUNTIME_DIR=str(self.folder / "runtime"))
+        self.shared_memory = pathlib.Path("/dev/shm", f"troupe-test-{self.tag}")
+        self.environment = dict(os.environ, TROUPE_TEST_TAG=self.tag, XDG_RUNTIME_DIR=str(self.folder / "runtime"),
+                                TROUPE_SHM_DIR=str(self.shared_memory))
+        self.shared_memory.mkdir()
         (self.folder / "runtime").mkdir(mode=0o700)
         (self.folder / "text.txt").write_text(text_of(1500))
         (self.folder / "job.toml").write_text(TINY)
-        self.shared_before = self.shared_memory()
 
     def tearDown(self):
         try:
@@ -118,6 +120,7 @@ class ProgramTest(unittest.TestCase):
             for process in self.processes():
                 os.kill(process, signal.SIGKILL)
             shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.shared_memory, ignore_errors=True)
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
@@ -188,12 +191,8 @@ class ProgramTest(unittest.TestCase):
                 continue
         return found
 
-    @staticmethod
-    def shared_memory():
-        return {entry.name for entry in pathlib.Path("/dev/shm").iterdir() if entry.name.startswith("troupe")}
-
     def assert_nothing_left(self):
-        """No process, socket, shared-memory segment or temporary file (other runs of the machine may come and go).
+        """No process, socket, shared-memory segment or temporary file.
 
         A run that was cut off by SIGKILL cleans nothing up; the next one does: then a last small run comes first.
         """
@@ -207,9 +206,9 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(torn, [])
 
     def leftover_memory(self):
-        """Segments (troupe-JOB-PROCESS-RANDOM) that are new and whose writer is gone."""
-        new = self.shared_memory() - self.shared_before
-        return [name for name in new if not pathlib.Path("/proc", name.split("-")[2]).exists()]
+        """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone."""
+        names = [entry.name for entry in self.shared_memory.iterdir()]
+        return [name for name in names if not pathlib.Path("/proc", name.split("-")[2]).exists()]
 
     def assert_same_training(self, run, reference):
         self.assertEqual(run.figures(), reference.figures())

@@ -8,9 +8,11 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <fstream>
 #include <random>
 #include <set>
+#include <thread>
 
 namespace troupe::runtime {
 namespace {
@@ -168,6 +170,30 @@ TEST(ShmArena, AR5_SweepRemovesOnlyArenasOfTheDead) {
   EXPECT_EQ(sweep_arenas(folder.path(), 7), 1U);
   EXPECT_EQ(folder.entries(), 3U);
   EXPECT_TRUE(std::filesystem::exists(folder.path() / own->name()));
+}
+
+TEST(ShmArena, AR5_SweepKnowsTheDeadByTheirLockNotByTheirNumber) {
+  const TestFolder folder;
+  const std::filesystem::path of_a_container = folder.path() / ("troupe-7-" + std::to_string(::getpid()) + "-abc");
+  std::ofstream(of_a_container) << "its owner had the number of a process that lives here";
+  EXPECT_EQ(sweep_all_arenas(folder.path()), 1U);
+  EXPECT_FALSE(std::filesystem::exists(of_a_container));
+}
+
+TEST(ShmArena, AR5_SweepLeavesArenasThatAreJustBeingMade) {
+  const TestFolder folder;
+  std::atomic<bool> done = false;
+  std::thread sweeper([&] {
+    while (!done) sweep_all_arenas(folder.path());
+  });
+  for (int i = 0; i < 500; ++i) {
+    const auto arena = make_arena(folder, kMiB);
+    EXPECT_TRUE(std::filesystem::exists(folder.path() / arena->name()));
+    EXPECT_TRUE(ArenaView::open(folder.path(), arena->name(), arena->cookie()));
+  }
+  done = true;
+  sweeper.join();
+  EXPECT_EQ(folder.entries(), 0U);
 }
 
 TEST(ShmArena, FileGoesWithTheArena) {
