@@ -1,6 +1,7 @@
 #include "scheduler/head_actor.hpp"
 
 #include "runtime/node.hpp"
+#include "runtime/observe/nearest_word.hpp"
 #include "scheduler/shallow_json.hpp"
 
 #include <spdlog/spdlog.h>
@@ -276,11 +277,18 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   }
 }
 
+std::string HeadActor::why_not_known(const std::string& name) const {
+  if (name == spec_.driver || name == runtime::kHeadName) {
+    return name + " lives in the head's process, which only a signal to that process ends";
+  }
+  return "no actor named " + name + " in this job" + runtime::did_you_mean(spec_.actors, name);
+}
+
 void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) {
   const auto found = std::find_if(records_.begin(), records_.end(),
                                   [&message](const ActorRecord& record) { return record.id().name == message.name; });
   if (found == records_.end()) {
-    context.reply_failure({FailureKind::unknown, "no actor named " + message.name + " in this job"});
+    context.reply_failure({FailureKind::unknown, why_not_known(message.name)});
     return;
   }
   if (message.incarnation != 0 && message.incarnation != found->id().incarnation) {

@@ -78,6 +78,7 @@ private:
   void heartbeat(const NodeHeartbeat& message, runtime::Context& context);
   void worker_ready(const WorkerReady& message, runtime::Context& context);
   void actor_exited(const ActorExited& message, runtime::Context& context);
+  [[nodiscard]] std::string why_not_known(const std::string& name) const;
   void kill_actor(const KillActor& message, runtime::Context& context);
   void end_job(const EndJob& message, runtime::Context& context);
   void record_event(const RecordEvent& message, runtime::Context& context);

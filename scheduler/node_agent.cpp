@@ -77,13 +77,16 @@ void NodeAgent::register_with_head(runtime::Context& context) {
         if (!answer) {
           // Each reason once: while a head is not there yet, it stays the same.
           if (const std::string why = answer.failure().describe(); why != register_failure_) {
-            spdlog::warn("event=register_failed cause=\"{}\"", why);
+            const bool is_there = answer.failure().kind != FailureKind::disconnected;
+            spdlog::log(is_there ? spdlog::level::warn : spdlog::level::info, "event={} cause=\"{}\"",
+                        is_there ? "register_failed" : "no_head_yet", why);
             register_failure_ = why;
           }
           leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
           return;
         }
         link_ = Link::joined;
+        job_ = Job::running;
         register_failure_.clear();
         beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
         turn.watch({std::string(kHeadName), 0});
@@ -143,6 +146,7 @@ void NodeAgent::signal_all(int signal_number) {
 }
 
 void NodeAgent::stop_all(const StopAll&, runtime::Context& context) {
+  job_ = Job::ended;
   stops_.push_back(context.defer_reply());
   if (!running_.empty()) {
     signal_all(SIGTERM);
@@ -174,7 +178,9 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
 
 void NodeAgent::someone_down(const runtime::ActorDown& message, runtime::Context& context) {
   if (message.actor.name != kHeadName) return;
-  spdlog::warn("event=head_lost cause=\"{}\" running={}", message.cause.describe(), running_.size());
+  const bool is_over = job_ == Job::ended;  // then a head goes as it should
+  spdlog::log(is_over ? spdlog::level::info : spdlog::level::warn, "event={} cause=\"{}\" running={}",
+              is_over ? "head_gone" : "head_lost", message.cause.describe(), running_.size());
   leave_head(context);
 }
 

@@ -105,7 +105,8 @@ private:
   std::vector<runtime::ReplyTo> stops_;        // StopAll requests waiting for the last process
   std::optional<runtime::TimePoint> kill_at_;  // when SIGTERM was not enough
   enum class Link { searching, asked, joined } link_ = Link::searching;
-  std::string register_failure_;  // why the last registration failed, told once
+  enum class Job { running, ended } job_ = Job::running;  // of the head that was joined last
+  std::string register_failure_;                          // why the last registration failed, told once
   runtime::TimePoint last_beat_{};
   runtime::Duration beat_every_ = std::chrono::milliseconds(500);
   std::unique_ptr<ProcessWatch> watch_;  // last: its thread calls back until it is destroyed

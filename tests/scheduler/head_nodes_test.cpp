@@ -206,7 +206,10 @@ TEST_F(HeadNodes, KillsOnRequestWhatRunsAndSaysWhatDoesNot) {
   EXPECT_EQ(a.kills.last().actor, (ActorId{"stage/0", 1}));
   a.ask(scheduler::KillActor{"stage/9"}, killed);
   network_.deliver_all();
-  EXPECT_EQ(a.refused, "no actor named stage/9 in this job");
+  EXPECT_EQ(a.refused, "no actor named stage/9 in this job (did you mean stage/0?)");
+  a.ask(scheduler::KillActor{"head"}, killed);
+  network_.deliver_all();
+  EXPECT_EQ(a.refused, "head lives in the head's process, which only a signal to that process ends");
   a.exited({"stage/0", 1}, "killed by signal 9 (SIGKILL)");
   a.ask(scheduler::KillActor{"stage/0"}, killed);
   network_.deliver_all();
