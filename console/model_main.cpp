@@ -40,7 +40,8 @@ Chosen choose_checkpoint(const std::filesystem::path& path) {
     const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(as_run.checkpoints());
     for (const std::string& rejection : newest.rejections) std::cerr << "passed over " << rejection << "\n";
     if (newest.folder.empty()) {
-      throw CommandError(ExitCode::not_found, "no sound checkpoint in " + as_run.checkpoints().string());
+      const std::string what = newest.rejections.empty() ? "no checkpoint yet in " : "no sound checkpoint in ";
+      throw CommandError(ExitCode::not_found, what + as_run.checkpoints().string());
     }
     return {newest.folder, as_run};
   }

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <optional>
+#include <vector>
 
 namespace troupe::console {
 namespace {
@@ -34,17 +36,23 @@ void check_folder(const std::filesystem::path& checkpoints) {
   if (error) throw CommandError(ExitCode::failed, "cannot read " + checkpoints.string() + ": " + error.message());
 }
 
-/// Whether steps that are done again have the numbers of the record. Says what is new.
-bool keeps_numbers(const JobOptions& options) {
+/// What is new in the job; nothing, with a warning, when the run's own config cannot be read.
+std::optional<std::vector<actors::JobChange>> changes_of(const JobOptions& options) {
   try {
-    const auto changes = actors::find_changes(actors::load_job_config(options.folder.config(), {}), options.job);
-    for (const actors::JobChange& change : changes) std::cerr << "resuming with " << change.describe() << "\n";
-    return std::ranges::all_of(changes,
-                               [](const auto& change) { return change.steps == actors::JobChange::Steps::same; });
+    return actors::find_changes(actors::load_job_config(options.folder.config(), {}), options.job);
   } catch (const actors::ConfigError& unreadable) {
     std::cerr << "troupe: warning: what is new in the job cannot be told: " << unreadable.what() << "\n";
-    return false;
+    return std::nullopt;
   }
+}
+
+/// Whether steps that are done again have the numbers of the record. Says what is new.
+bool keeps_numbers(const JobOptions& options) {
+  const auto changes = changes_of(options);
+  if (!changes) return false;
+  for (const actors::JobChange& change : *changes) std::cerr << "resuming with " << change.describe() << "\n";
+  return std::ranges::all_of(*changes,
+                             [](const auto& change) { return change.steps == actors::JobChange::Steps::same; });
 }
 
 /// What was computed with the old settings after `found` goes. Once more after a crash in the middle of it, this does
@@ -92,7 +100,12 @@ Resumption prepare_resume(const JobOptions& options) {
   RunRecorder record(options.folder.root, RunRecorder::Repeats::equal);
   const actors::FoundCheckpoint found = find_checkpoint(keeper, record.steps());
   const Resumption resumption{found.step, plan.total_steps()};
-  if (resumption.step >= resumption.total_steps) return resumption;
+  if (resumption.step >= resumption.total_steps) {
+    for (const actors::JobChange& change : changes_of(options).value_or(std::vector<actors::JobChange>{})) {
+      std::cerr << "not used, as no step is done with it: " << change.describe() << "\n";
+    }
+    return resumption;
+  }
   require_usable(found);
   if (!keeps_numbers(options)) forget_steps_after(options, found, record);
   record.cut_validations_after(found.step);

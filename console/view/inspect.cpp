@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace troupe::console {
@@ -82,14 +83,19 @@ std::vector<ActorView> assemble_actors(const std::vector<Snapshot>& pages, const
     ActorView& actor = actors[page.actor.name];
     if (!actor.page || rank(page, observer) > rank(*actor.page, observer)) actor.page = page;
   }
+  std::set<std::string> heard;  // since the job was started last
   for (const nlohmann::json& event : events) {
     const std::string kind = text_of(event, "event");
-    if (kind == "actor_up" || kind == "actor_down") add_event(actors[text_of(event, "actor")].history, event);
+    if (kind == "job_started") heard.clear();
+    if (kind != "actor_up" && kind != "actor_down") continue;
+    add_event(actors[text_of(event, "actor")].history, event);
+    heard.insert(text_of(event, "actor"));
   }
   std::vector<ActorView> sorted;
   for (auto& [name, actor] : actors) {
     actor.name = name;
     actor.status = judge(actor, observer);
+    actor.is_former = !heard.empty() && !actor.history.empty() && !heard.contains(name);
     if (actor.page) {
       actor.age_seconds = seconds_since(actor.page->updated_ns, observer);
       // A dead actor is busy with nothing.
@@ -124,7 +130,7 @@ const ActorView& find_actor(const std::vector<ActorView>& actors, const std::str
 
 std::vector<ActorView> only_job_actors(std::vector<ActorView> actors) {
   std::erase_if(actors, [](const ActorView& actor) {
-    return actor.name == "head" || actor.name == "guard" || actor.name.starts_with("node/") ||
+    return actor.is_former || actor.name == "head" || actor.name == "guard" || actor.name.starts_with("node/") ||
            actor.name.starts_with("member/");
   });
   return actors;

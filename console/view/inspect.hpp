@@ -31,6 +31,7 @@ struct ActorView {
   double age_seconds = -1.0;              ///< since the page changed; below 0 = unknown
   double busy_seconds = -1.0;             ///< since the turn now running began; below 0 = between turns
   std::vector<Incarnation> history;       ///< oldest first
+  bool is_former = false;                 ///< of an earlier layout: the run was resumed without it
 };
 
 /// What an observer at one moment knows besides the files.
@@ -44,6 +45,7 @@ struct Observer {
 ///
 /// IN-1  An actor whose page says running and whose process is gone is "dead".
 /// IN-2  Of several pages of one actor the one of a living process counts, else the one written last.
+/// IN-4  An actor whose last event lies before the newest start of the job is a former one once others are up.
 /// IN-3  A process of another node is judged by events and by the head, never by its pid here.
 [[nodiscard]] std::vector<ActorView> assemble_actors(const std::vector<runtime::Snapshot>& pages,
                                                      const std::vector<nlohmann::json>& events,
@@ -55,7 +57,8 @@ struct Observer {
 /// The actor with this name. Throws CommandError (not_found) with the names that exist.
 [[nodiscard]] const ActorView& find_actor(const std::vector<ActorView>& actors, const std::string& name);
 
-/// Actors of the job, without those that the runtime itself adds (head, node/..., member/...).
+/// Actors of the job as it is now, without former ones and those that the runtime itself adds (head, node/...,
+/// member/...).
 [[nodiscard]] std::vector<ActorView> only_job_actors(std::vector<ActorView> actors);
 
 }  // namespace troupe::console

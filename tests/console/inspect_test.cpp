@@ -130,6 +130,24 @@ TEST(Inspect, TheRuntimesOwnActorsCanBeLeftOut) {
   EXPECT_EQ(job[0].name, "trainer");
 }
 
+TEST(Inspect, IN4_AnActorOfAnEarlierLayoutIsAFormerOneOnceOthersAreUp) {
+  const nlohmann::json start = {{"event", "job_started"}};
+  const std::vector<nlohmann::json> first = {start, up("stage/r0.s0", 1, "local", 1), up("stage/r0.s1", 1, "local", 1)};
+  std::vector<nlohmann::json> events = first;
+  events.push_back(start);
+  const auto names = [&] {
+    std::string listed;
+    for (const ActorView& actor :
+         only_job_actors(assemble_actors({page_of("trainer", 1, 1, 1)}, events, observer_of({}))))
+      listed += actor.name + " ";
+    return listed;
+  };
+  EXPECT_EQ(names(), "stage/r0.s0 stage/r0.s1 trainer ") << "nobody is up yet";
+  events.push_back(up("stage/r0.s0", 1, "local", 5));
+  EXPECT_EQ(names(), "stage/r0.s0 trainer ");
+  EXPECT_EQ(find_actor(assemble_actors({}, events, observer_of({})), "stage/r0.s1").history.size(), 1U);
+}
+
 TEST(Inspect, PagesOfARunAreReadWhetherItsProcessesLiveOrNot) {
   const ScratchFolder scratch("inspect");
   scratch.write("actors/.keep", "");

@@ -159,8 +159,9 @@ class Resume(ProgramTest):
         head = run.folder / "head.json"
         head.write_text(head.read_text().replace("finished", "running"))
         before = (run.folder / "metrics.jsonl").read_text()
-        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=9")
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=9", "train.lr=1e-3")
         self.assertIn("nothing left to do: the run is at step 12, and the job ends at step 9", done.stderr)
+        self.assertIn("not used, as no step is done with it: train.lr = 0.001 (was 0.003)", done.stderr)
         self.assertEqual((run.folder / "metrics.jsonl").read_text(), before)
         self.assertEqual(json.loads(head.read_text())["state"], "finished")
         self.assertEqual(len(run.events("job_finished")), 2)

@@ -92,6 +92,12 @@ class BadInput(ProgramTest):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("--count 1000000000000000 needs 2.4e+07 GB of memory, this machine has", done.stderr)
 
+    def test_a_run_before_its_first_checkpoint(self):
+        (self.folder / "young" / "checkpoints").mkdir(parents=True)
+        done = self.troupe("generate", self.folder / "young")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("no checkpoint yet in", done.stderr)
+
     def test_a_manifest_of_brackets(self):
         run = self.train("train.steps=2", "train.warmup_steps=0")
         manifest = run.folder / "checkpoints" / "step-2" / "MANIFEST.json"
