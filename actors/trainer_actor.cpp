@@ -113,6 +113,7 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
   ++epoch_;
   state_ = State::loading;
   progress_.step = found.step;
+  progress_.tokens_per_second = 0.0;  // no step is done since: the last one's figures are not this step's
   if (found.step < step_) {
     tell("going back from step " + std::to_string(step_) + " to step " + std::to_string(found.step));
     tell_event("rollback", ordered_json{{"from_step", step_}, {"step", found.step}}.dump(), context);

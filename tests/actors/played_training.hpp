@@ -48,9 +48,11 @@ public:
     const actors::JobPlan plan(job, kTrainingSamples, kValidationSamples);
     const actors::TrainerParts parts{
         job, plan, {kTrainingSamples, job.data.seed}, folder.path(), actors::FaultPlan({})};
-    const actors::TrainingListener listener{
-        [this](const actors::TrainingProgress& progress) { news.push_back(progress.news); },
-        [this](const actors::TrainingEnd& end) { ends.push_back(end); }};
+    const actors::TrainingListener listener{[this](const actors::TrainingProgress& heard) {
+                                              progress = heard;
+                                              news.push_back(heard.news);
+                                            },
+                                            [this](const actors::TrainingEnd& end) { ends.push_back(end); }};
     (void)node_.try_spawn("trainer", std::make_unique<actors::TrainerActor>(parts, listener), 1).value();
   }
 
@@ -120,6 +122,7 @@ public:
   Heard<actors::ServeEvaluation> evaluations;
   Heard<runtime::RecordEvent> events;
   Heard<runtime::KillActor> kills;
+  actors::TrainingProgress progress;  // heard last
   std::vector<std::string> news;
   std::vector<actors::TrainingEnd> ends;
 

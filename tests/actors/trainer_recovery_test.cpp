@@ -93,6 +93,21 @@ TEST(TrainerRecovery, AStageThatFailsToLoadIsStartedAgainLikeAnyOther) {
   EXPECT_EQ(killed(training), (Kills{"stage/r0.s0#1", "stage/r1.s0#1"}));
 }
 
+TEST(TrainerRecovery, AfterARollbackNoFiguresOfTheStepsThatAreGoneAreShown) {
+  Training training(two_replicas());
+  training.all_up();
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    training.let_time_pass(std::chrono::seconds(1));
+    training.tell_all(votes_of(training.job, 1, step));
+  }
+  EXPECT_EQ(training.progress.step, 2U);
+  EXPECT_GT(training.progress.tokens_per_second, 0.0);
+  training.lose("stage/r0.s0");
+  training.all_up();
+  EXPECT_EQ(training.progress.step, 0U);
+  EXPECT_EQ(training.progress.tokens_per_second, 0.0);
+}
+
 TEST(TrainerRecovery, AStopThatWaitsForABorderEndsWhenAnActorIsLost) {
   Training training(two_replicas());
   training.all_up();
