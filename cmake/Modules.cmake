@@ -20,18 +20,19 @@ if(SANITIZE)
   target_link_options(project_options INTERFACE -fsanitize=${SANITIZE})
 endif()
 
-# add_module(NAME SOURCES a.cpp ... DEPENDS targets ... [PRECOMPILED headers ...] [COLD]): one static library a folder,
-# sources listed by name. Precompiled are headers of others that take long to read; each file still includes what it uses.
+# add_module(NAME SOURCES a.cpp ... DEPENDS targets ... [PRECOMPILED headers ... | PRECOMPILED_OF target] [COLD]): one
+# static library a folder, sources listed by name. Precompiled are headers of others that take long to read; each file
+# still includes what it uses.
 # COLD is code that runs a few times a second at most: less optimised, it compiles in less time.
 function(add_module name)
-  cmake_parse_arguments(ARG "COLD" "" "SOURCES;DEPENDS;PRECOMPILED" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "PRECOMPILED_OF" "SOURCES;DEPENDS;PRECOMPILED" ${ARGN})
   add_library(troupe_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(troupe_${name} PRIVATE project_options PUBLIC ${ARG_DEPENDS})
   target_include_directories(troupe_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
   if(ARG_COLD)
     target_compile_options(troupe_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   endif()
-  if(SANITIZE AND NOT ARG_PRECOMPILED)
+  if(SANITIZE AND NOT ARG_PRECOMPILED AND NOT ARG_PRECOMPILED_OF)
     # Faster; the release build has none of these, so that each header there shows that it compiles alone.
     set(ARG_PRECOMPILED <algorithm> <chrono> <filesystem> <fstream> <functional> <map> <memory> <mutex> <optional>
       <set> <sstream> <string> <thread> <unordered_map> <vector>)
@@ -39,7 +40,9 @@ function(add_module name)
       list(APPEND ARG_PRECOMPILED <nlohmann/json.hpp>)
     endif()
   endif()
-  if(ARG_PRECOMPILED)
+  if(ARG_PRECOMPILED_OF)
+    target_precompile_headers(troupe_${name} REUSE_FROM ${ARG_PRECOMPILED_OF})
+  elseif(ARG_PRECOMPILED)
     target_precompile_headers(troupe_${name} PRIVATE ${ARG_PRECOMPILED})
   endif()
 endfunction()

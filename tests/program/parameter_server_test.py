@@ -79,6 +79,16 @@ class ParameterServer(ProgramTest):
                 self.assertEqual((last["step"], last["loss"], last["accuracy"]),
                                  (judged["step"], judged["loss"], judged["accuracy"]))
 
+    def test_the_optimizer_counts_on_when_the_exchange_changes(self):
+        """Its bias correction depends on the number of its updates, which out of step is not that of the steps."""
+        run = self.train(OUT_OF_STEP, "layout.replicas=2", "train.steps=8", name="changed")
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "layout.exchange=allreduce", "train.steps=12")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_each_step_once(run, 12)
+        updates = [json.loads((run.folder / "checkpoints" / f"step-{step}" / "MANIFEST.json").read_text())["updates"]
+                   for step in (8, 12)]
+        self.assertEqual(updates, [16, 20])
+
     def test_a_killed_server_comes_back(self):
         reference = self.train("layout.exchange=ps_sync", name="undisturbed")
         for phase in ("forward", "reduce"):
