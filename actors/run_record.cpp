@@ -21,6 +21,22 @@ namespace {
   throw std::runtime_error(file.string() + ": " + what + ": " + std::strerror(errno));
 }
 
+/// Calls `take(line, end)` for the lines of steps 1, 2, ... as far as they are whole; `end` is the file's size up to
+/// there.
+template <class Take>
+void read_steps(const std::filesystem::path& file, const Take& take) {
+  std::ifstream in(file);
+  std::string text;
+  std::uint64_t end = 0;
+  for (std::uint32_t step = 1; std::getline(in, text); ++step) {
+    if (in.eof() || gpt2::find_too_deep(text) != std::string::npos) return;  // no newline: torn
+    const auto line = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || !line.contains("step") || line["step"] != step) return;
+    end += text.size() + 1;
+    take(line, end);
+  }
+}
+
 }  // namespace
 
 StepLog::StepLog(std::filesystem::path file, std::vector<std::string> compared)
@@ -35,18 +51,12 @@ StepLog::~StepLog() {
 }
 
 void StepLog::load() {
-  std::ifstream in(file_);
-  std::string text;
-  std::uint64_t end = 0;
-  while (std::getline(in, text)) {
-    if (in.eof() || gpt2::find_too_deep(text) != std::string::npos) break;  // no newline: torn
-    const auto line = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || !line.contains("step") || line["step"] != steps() + 1) break;
-    end += text.size() + 1;
+  read_steps(file_, [this](const nlohmann::ordered_json& line, std::uint64_t end) {
     compared_values_.push_back(compared_value(line));
     ends_.push_back(end);
-  }
-  if (ftruncate(descriptor_, static_cast<off_t>(end)) != 0) fail(file_, "cannot cut a torn end");
+  });
+  const std::uint64_t whole = ends_.empty() ? 0 : ends_.back();
+  if (ftruncate(descriptor_, static_cast<off_t>(whole)) != 0) fail(file_, "cannot cut a torn end");
   lseek(descriptor_, 0, SEEK_END);
 }
 
@@ -96,6 +106,12 @@ void StepLog::cut_after(std::uint32_t step) {
 
 void StepLog::sync() {
   if (fdatasync(descriptor_) != 0) fail(file_, "cannot make durable");
+}
+
+std::uint32_t count_steps(const std::filesystem::path& file) {
+  std::uint32_t steps = 0;
+  read_steps(file, [&steps](const nlohmann::ordered_json&, std::uint64_t) { ++steps; });
+  return steps;
 }
 
 std::string hex_float(double value) {

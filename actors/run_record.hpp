@@ -47,6 +47,10 @@ private:
   std::vector<std::uint64_t> ends_;           // by step - 1: file size after its line
 };
 
+/// Steps that a StepLog would find in the file, which stays as it is: torn or damaged lines and what follows them do
+/// not count.
+[[nodiscard]] std::uint32_t count_steps(const std::filesystem::path& file);
+
 /// A number as C's hexadecimal floating point ("0x1.8p+1"): equal text means equal bits.
 [[nodiscard]] std::string hex_float(double value);
 

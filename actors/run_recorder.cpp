@@ -48,6 +48,11 @@ RunRecorder::RunRecorder(const std::filesystem::path& run_directory, Repeats rep
   load_validation(std::numeric_limits<std::uint32_t>::max());
 }
 
+std::uint32_t RunRecorder::count_steps(const std::filesystem::path& run_directory) {
+  return std::min(actors::count_steps(run_directory / "metrics.jsonl"),
+                  actors::count_steps(run_directory / "ledger.jsonl"));
+}
+
 void RunRecorder::load_numbers(const std::filesystem::path& metrics) {
   std::ifstream in(metrics);
   std::string text;

@@ -64,6 +64,8 @@ public:
   /// Makes what was recorded durable: before a checkpoint, which must never be ahead of its run's record.
   void sync();
 
+  /// Steps that are in both files of a run folder, which stay as they are.
+  [[nodiscard]] static std::uint32_t count_steps(const std::filesystem::path& run_directory);
   /// Steps that are in both files.
   [[nodiscard]] std::uint32_t steps() const;
   [[nodiscard]] double best_loss() const { return best_loss_; }

@@ -97,8 +97,7 @@ Resumption prepare_resume(const JobOptions& options) {
   const actors::FoundCheckpoint newest = find_checkpoint(keeper, std::numeric_limits<std::uint32_t>::max());
   require_usable(newest);
   require_record(options.folder, newest.step);
-  RunRecorder record(options.folder.root, RunRecorder::Repeats::equal);
-  const actors::FoundCheckpoint found = find_checkpoint(keeper, record.steps());
+  const actors::FoundCheckpoint found = find_checkpoint(keeper, RunRecorder::count_steps(options.folder.root));
   const Resumption resumption{found.step, plan.total_steps()};
   if (resumption.step >= resumption.total_steps) {
     for (const actors::JobChange& change : changes_of(options).value_or(std::vector<actors::JobChange>{})) {
@@ -107,6 +106,7 @@ Resumption prepare_resume(const JobOptions& options) {
     return resumption;
   }
   require_usable(found);
+  RunRecorder record(options.folder.root, RunRecorder::Repeats::equal);
   if (!keeps_numbers(options)) forget_steps_after(options, found, record);
   record.cut_validations_after(found.step);
   return resumption;

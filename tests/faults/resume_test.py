@@ -237,6 +237,24 @@ class Resume(ProgramTest):
         self.assert_each_step_once(done, 12)
         self.assertEqual((run.folder / "validation.jsonl").read_text(), validation)
 
+    def test_a_damaged_record_stays_as_it_is_when_no_checkpoint_fits_what_is_left(self):
+        """RS-1: it says what to mend, so there must be something left to mend."""
+        run = self.train(name="early-damage")
+        metrics = run.folder / "metrics.jsonl"
+        sound = {name: (run.folder / name).read_text() for name in ("metrics.jsonl", "ledger.jsonl")}
+        damaged = sound["metrics.jsonl"].replace('{"step":2,', '{"step";2,')
+        self.assertNotEqual(damaged, sound["metrics.jsonl"])
+        metrics.write_text(damaged)
+        refused = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=14")
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("no checkpoint can be used", refused.stderr)
+        self.assertEqual(metrics.read_text(), damaged)
+        self.assertEqual((run.folder / "ledger.jsonl").read_text(), sound["ledger.jsonl"])
+        metrics.write_text(sound["metrics.jsonl"])
+        done = self.troupe("train", "--resume", "--run-dir", run.folder, "train.steps=14")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_each_step_once(run, 14)
+
     def test_ctrl_c_while_the_job_starts(self):
         process = self.start("train", "job.toml", *self.overrides(), "--run-dir", "early")
         self.wait_for(lambda: (self.folder / "early" / "head.json").exists(), "the head")
