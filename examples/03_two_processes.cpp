@@ -1,6 +1,7 @@
 // Shows: actors in two processes, over a ZeroMQ socket of this host; replace ipc by tcp for two machines.
 // Run:   build/release/examples/03_two_processes    (it starts the second process itself)
 #include "runtime/node.hpp"
+#include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "scheduler/process_watch.hpp"
 
@@ -93,5 +94,6 @@ int main(int count, char** arguments) {
     std::cout << "I am process " << getpid() << "\n"
               << "the guest is " << (answer.process == process ? "the process I started" : "a stranger") << "\n";
   }
+  sweep_all_arenas(shared_memory_directory());  // of the process that was killed
   std::filesystem::remove_all(folder);
 }

@@ -2,6 +2,7 @@
 //        of a whole process.
 // Run:   build/release/examples/04_watch_a_crash
 #include "runtime/node.hpp"
+#include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "runtime/watch.hpp"
 #include "scheduler/process_watch.hpp"
@@ -96,5 +97,6 @@ int main(int count, char** arguments) {
   std::string folder = "/tmp/troupe-example-XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) return 1;
   watch_two_crashes(folder);
+  sweep_all_arenas(shared_memory_directory());  // of the process that was killed
   std::filesystem::remove_all(folder);
 }

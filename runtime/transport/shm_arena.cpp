@@ -353,9 +353,11 @@ bool names_an_owner(std::string_view name) {
 /// The kernel drops an owner's lock when it dies, in whatever container it lived. Removed under the lock: an owner that
 /// has just made the file and waits for its lock then sees that the file is gone.
 bool remove_when_unlocked(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);  // a FIFO would wait
   if (descriptor < 0) return false;
-  const bool is_removed = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
+  struct stat status {};
+  const bool is_ours = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid();
+  const bool is_removed = is_ours && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
   ::close(descriptor);
   return is_removed;
 }

@@ -2,6 +2,8 @@
 
 #include "runtime/transport/zmq_post_office.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <functional>
 #include <thread>
@@ -108,8 +110,11 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   if (options_.arena_bytes > 0) {
     Result<std::unique_ptr<ShmArena>> arena =
         ShmArena::create(options_.arena_directory, options_.job, options_.arena_bytes);
-    if (!arena) return arena.failure().within("shared memory for payloads (arena_bytes = 0 does without)");
-    parts.arena = std::move(arena).value();
+    if (arena) {
+      parts.arena = std::move(arena).value();
+    } else {  // slower, and no reason not to work at all: the room may come back
+      spdlog::warn("event=no_arena cause=\"{}\" next=\"payloads go through sockets\"", arena.failure().text);
+    }
   }
   identify(parts);
   endpoint_ = parts.self.endpoint;

@@ -105,7 +105,8 @@ class ProgramTest(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-test-"))
         self.tag = uuid.uuid4().hex
         self.cut_off = False
-        self.shared_memory = pathlib.Path("/dev/shm", f"troupe-test-{self.tag}")
+        self.remove_abandoned_memory()
+        self.shared_memory = pathlib.Path("/dev/shm", f"troupe-test-{os.getpid()}-{self.tag}")
         self.environment = dict(os.environ, TROUPE_TEST_TAG=self.tag, XDG_RUNTIME_DIR=str(self.folder / "runtime"),
                                 TROUPE_SHM_DIR=str(self.shared_memory))
         self.shared_memory.mkdir()
@@ -204,6 +205,13 @@ class ProgramTest(unittest.TestCase):
         self.wait_for(lambda: not self.leftover_memory(), f"removal of {self.leftover_memory()}", patience=10)
         torn = [str(path) for path in self.folder.rglob("*") if ".tmp" in path.name or path.name.endswith(".new")]
         self.assertEqual(torn, [])
+
+    @staticmethod
+    def remove_abandoned_memory():
+        """Of tests that were killed themselves."""
+        for folder in pathlib.Path("/dev/shm").glob("troupe-test-*"):
+            if not pathlib.Path("/proc", folder.name.split("-")[2]).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def leftover_memory(self):
         """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone."""

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <fstream>
@@ -176,6 +177,7 @@ TEST(ShmArena, AR5_SweepKnowsTheDeadByTheirLockNotByTheirNumber) {
   const TestFolder folder;
   const std::filesystem::path of_a_container = folder.path() / ("troupe-7-" + std::to_string(::getpid()) + "-abc");
   std::ofstream(of_a_container) << "its owner had the number of a process that lives here";
+  ASSERT_EQ(::mkfifo((folder.path() / "troupe-7-1-fifo").c_str(), 0600), 0) << "which nobody writes to";
   EXPECT_EQ(sweep_all_arenas(folder.path()), 1U);
   EXPECT_FALSE(std::filesystem::exists(of_a_container));
 }

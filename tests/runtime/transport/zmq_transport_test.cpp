@@ -265,11 +265,19 @@ TEST_P(ZmqTransport, ImpossibleOptionsAreRefusedAtTheStart) {
   ZmqTransportOptions no_window = options("a");
   no_window.window_messages = 0;
   EXPECT_FALSE(make_zmq_transport(no_window)->start(sink));
-  ZmqTransportOptions no_folder = options("a");
+}
+
+TEST_P(ZmqTransport, WithoutRoomForAnArenaPayloadsGoThroughSockets) {
+  ZmqTransportOptions no_folder = options("sender");
   no_folder.arena_directory = folder_.path() / "missing";
-  const Result<Done> refused = make_zmq_transport(no_folder)->start(sink);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.failure().text.find("arena_bytes = 0"), std::string::npos);
+  TestPeer sender(no_folder);
+  TestPeer receiver(options("receiver"));
+  Envelope envelope = numbered(1);
+  const Payload payload = patterned(1'000'000, 3);
+  envelope.payloads.push_back(payload);
+  ASSERT_TRUE(sender.transport->send(receiver.endpoint(), envelope));
+  ASSERT_TRUE(receiver.sink.wait_for_envelopes(1));
+  EXPECT_TRUE(equal_bytes(receiver.sink.take_envelopes().front().payloads.at(0), payload));
 }
 
 INSTANTIATE_TEST_SUITE_P(Endpoints, ZmqTransport, testing::Values("ipc", "tcp"),
