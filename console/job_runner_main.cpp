@@ -198,6 +198,10 @@ void set_fault_environment(const std::vector<std::string>& faults) {
   setenv("TROUPE_INJECT", rules.c_str(), 1);
 }
 
+nlohmann::ordered_json describe_start(const JobOptions& options, const actors::JobPlan& plan) {
+  return {{"run_directory", options.folder.root.string()}, {"pid", getpid()}, {"actors", plan.actor_names()}};
+}
+
 }  // namespace
 
 int run_job(const JobOptions& options) {
@@ -233,7 +237,7 @@ int run_job(const JobOptions& options) {
   }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};
-  events.record("job_started", {{"run_directory", options.folder.root.string()}, {"pid", getpid()}});
+  events.record("job_started", describe_start(options, plan));
   spawn_or_throw(
       node, std::string(actors::kTrainerName),
       std::make_unique<actors::TrainerActor>(

@@ -1,6 +1,9 @@
 #include "actors/config/job_config_checks.hpp"
 
 #include "actors/config/job_config_keys.hpp"
+#include "runtime/context.hpp"
+
+#include <algorithm>
 
 namespace troupe::actors {
 namespace {
@@ -51,8 +54,9 @@ std::string check_batch(const JobConfig& job) {
 }
 
 // What one message can carry (docs/configuration.md): the losses of a step's micro-batches and the squares of a stage's
-// parameters travel in a body of 64 KiB, and two steps' batches wait for a stage at a time.
-constexpr std::uint32_t kMaxMicroBatches = 1000;  // of a replica, a step
+// parameters travel in a body of 64 KiB; the batches of two steps may wait in a data actor, one for each stage and one
+// more.
+constexpr std::uint64_t kMaxMicroBatches = 1000;  // of a replica, a step
 constexpr std::uint32_t kMaxLayersOfStage = 320;
 constexpr std::uint32_t kMaxMicroBatch = 8000;
 
@@ -62,9 +66,11 @@ std::string check_messages(const JobConfig& job) {
   if (job.train.micro_batch > kMaxMicroBatch) {
     return says("train.micro_batch", job.train.micro_batch) + ": at most " + std::to_string(kMaxMicroBatch);
   }
-  if (micro_batches > kMaxMicroBatches) {
+  const std::uint64_t most = std::min(
+      kMaxMicroBatches, std::uint64_t{runtime::kMaxWaitingSends} / (2 * (job.layout.stages + std::uint64_t{1})));
+  if (micro_batches > most) {
     return says("train.global_batch", job.train.global_batch) + " is " + std::to_string(micro_batches) +
-           " micro-batches for each replica, at most " + std::to_string(kMaxMicroBatches) +
+           " micro-batches for each replica, at most " + std::to_string(most) +
            ": write a larger train.micro_batch or more layout.replicas";
   }
   const bool served = job.layout.exchange != Exchange::allreduce;  // the parameter server tells of all layers at once

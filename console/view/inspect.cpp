@@ -23,6 +23,16 @@ bool is_local(const ActorView& actor) {
   return actor.history.empty() || actor.history.back().node.empty() || actor.history.back().node == kLocalNode;
 }
 
+std::set<std::string> texts_of(const nlohmann::json& event, const char* name) {
+  std::set<std::string> texts;
+  const auto found = event.find(name);
+  if (found == event.end() || !found->is_array()) return texts;
+  for (const nlohmann::json& text : *found) {
+    if (text.is_string()) texts.insert(text.get<std::string>());
+  }
+  return texts;
+}
+
 void add_event(std::vector<Incarnation>& history, const nlohmann::json& event) {
   const auto number = static_cast<std::uint32_t>(integer_of(event, "incarnation"));
   const std::string kind = text_of(event, "event");
@@ -83,19 +93,17 @@ std::vector<ActorView> assemble_actors(const std::vector<Snapshot>& pages, const
     ActorView& actor = actors[page.actor.name];
     if (!actor.page || rank(page, observer) > rank(*actor.page, observer)) actor.page = page;
   }
-  std::set<std::string> heard;  // since the job was started last
+  std::set<std::string> members;  // of the job as it was started last
   for (const nlohmann::json& event : events) {
     const std::string kind = text_of(event, "event");
-    if (kind == "job_started") heard.clear();
-    if (kind != "actor_up" && kind != "actor_down") continue;
-    add_event(actors[text_of(event, "actor")].history, event);
-    heard.insert(text_of(event, "actor"));
+    if (kind == "job_started") members = texts_of(event, "actors");
+    if (kind == "actor_up" || kind == "actor_down") add_event(actors[text_of(event, "actor")].history, event);
   }
   std::vector<ActorView> sorted;
   for (auto& [name, actor] : actors) {
     actor.name = name;
     actor.status = judge(actor, observer);
-    actor.is_former = !heard.empty() && !actor.history.empty() && !heard.contains(name);
+    actor.is_former = !members.empty() && !actor.history.empty() && !members.contains(name);
     if (actor.page) {
       actor.age_seconds = seconds_since(actor.page->updated_ns, observer);
       // A dead actor is busy with nothing.

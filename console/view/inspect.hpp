@@ -45,7 +45,7 @@ struct Observer {
 ///
 /// IN-1  An actor whose page says running and whose process is gone is "dead".
 /// IN-2  Of several pages of one actor the one of a living process counts, else the one written last.
-/// IN-4  An actor whose last event lies before the newest start of the job is a former one once others are up.
+/// IN-4  An actor that had its lives in the run and is not among those of the newest start of the job is a former one.
 /// IN-3  A process of another node is judged by events and by the head, never by its pid here.
 [[nodiscard]] std::vector<ActorView> assemble_actors(const std::vector<runtime::Snapshot>& pages,
                                                      const std::vector<nlohmann::json>& events,
