@@ -120,6 +120,7 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
   } else if (found.step > 0 && step_ == 0) {
     tell("resuming from step " + std::to_string(found.step));
   }
+  if (parts_.plan.epoch_of(found.step) != parts_.plan.epoch_of(step_)) epoch_began_.reset();
   step_ = found.step;
   loaded_step_ = found.step;
   loaded_updates_ = found.updates;
@@ -154,10 +155,8 @@ void TrainerActor::loaded(const runtime::ActorId& actor, std::uint32_t epoch,
                context);
   }
   if (--to_load_ > 0) return;
-  if (!started_) {
-    started_ = context.now();
-    if (step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = started_;
-  }
+  if (!started_) started_ = context.now();
+  if (!epoch_began_ && step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = context.now();
   last_commit_ = context.now();
   go_on(context);
 }

@@ -77,9 +77,9 @@ void NodeAgent::register_with_head(runtime::Context& context) {
         if (!answer) {
           // Each reason once: while a head is not there yet, it stays the same.
           if (const std::string why = answer.failure().describe(); why != register_failure_) {
-            const bool is_there = answer.failure().kind != FailureKind::disconnected;
-            spdlog::log(is_there ? spdlog::level::warn : spdlog::level::info, "event={} cause=\"{}\"",
-                        is_there ? "register_failed" : "no_head_yet", why);
+            const bool may_be_early = answer.failure().kind == FailureKind::disconnected;  // there is no head yet
+            spdlog::log(may_be_early ? spdlog::level::info : spdlog::level::warn, "event=register_failed cause=\"{}\"",
+                        why);
             register_failure_ = why;
           }
           leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost

@@ -21,7 +21,8 @@ namespace {
 // Beside these, events are tagged with the number of the process.
 constexpr std::uint64_t kWakeTag = 0;
 constexpr std::uint64_t kServerTag = ~std::uint64_t{0};
-constexpr std::chrono::seconds kReportDeadline{5};  // from the end of a child to the server's word of it
+constexpr std::chrono::milliseconds kSameMoment{500};  // two ends of which one is the other's cause
+constexpr std::chrono::seconds kReportDeadline{5};     // from the end of a child to the server's word of it
 constexpr int kDeathMilliseconds = 5000;  // SIGKILL takes some; a process in an uninterruptible wait may take longer
 
 /// By the descriptor: the number may be somebody else's by now. A descriptor of -1 is of a process that has ended.
@@ -197,8 +198,9 @@ void ProcessWatch::lose_server() {
   const runtime::TimePoint now = std::chrono::steady_clock::now();
   std::erase_if(processes_, [this, now](const auto& entry) {
     if (entry.second.parent != Watched::Parent::server) return false;
-    // One that ended in time has died with the server, however the two ends were seen.
-    const bool had_ended = entry.second.report_by != runtime::TimePoint{} && now >= entry.second.report_by;
+    // One that ended just now has died with the server, however the two ends were seen.
+    const runtime::TimePoint ended = entry.second.report_by - kReportDeadline;
+    const bool had_ended = entry.second.report_by != runtime::TimePoint{} && now - ended >= kSameMoment;
     kill_and_wait(entry.second.handle);
     ended_.emplace_back(entry.first, runtime::Failure{runtime::FailureKind::faulted,
                                                       had_ended ? "ended; the fork server did not tell how"
