@@ -23,3 +23,5 @@ add_module(gpt2
     tied.cpp
   DEPENDS troupe_gpt2_plan troupe::torch
   PRECOMPILED layers/torch.hpp)
+# Most of what a training does: end-to-end tests wait for it.
+target_compile_options(troupe_gpt2 PRIVATE $<$<CONFIG:Debug>:-O1>)

@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 
-from program import PATIENCE, PROGRAM, ProgramTest, Run, main
+from program import PATIENCE, PROGRAM, ProgramTest, Run, long_run, main
 
 
 class Resume(ProgramTest):
-    STEPS = 200
+    STEPS = long_run(200)
 
     def overrides(self):
         return (f"train.steps={self.STEPS}", "train.checkpoint_every=5", "train.eval_every=50")

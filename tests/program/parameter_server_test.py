@@ -3,9 +3,11 @@
 import json
 import signal
 
-from program import ProgramTest, Run, main, text_of
+from program import ProgramTest, Run, long_run, main, text_of
 
 OUT_OF_STEP = "layout.exchange=ps_async"
+STEPS = long_run(300)
+LONG = f"train.steps={STEPS}"
 
 
 class ParameterServer(ProgramTest):
@@ -57,16 +59,16 @@ class ParameterServer(ProgramTest):
     def test_ps_async_is_stopped_with_the_weights_of_that_step(self):
         # One replica out of step is alone, so that its runs have the same bits.
         job = (OUT_OF_STEP, "layout.replicas=1", "train.schedule=constant", "train.eval_every=0", "train.checkpoint_every=0")
-        step = self.stopped_at("stopped", *job, "train.steps=300")
-        self.assertLess(step, 300)
+        step = self.stopped_at("stopped", *job, LONG)
+        self.assertLess(step, STEPS)
         undisturbed = self.train(*job, f"train.steps={step}", name="undisturbed")
         self.assertEqual(self.digest(Run(self.folder / "stopped")), self.digest(undisturbed))
-        self.assert_same_training(self.resumed("stopped"), self.train(*job, "train.steps=300", name="whole"))
+        self.assert_same_training(self.resumed("stopped"), self.train(*job, LONG, name="whole"))
 
     def test_ps_async_goes_on_after_a_stop(self):
-        job = (OUT_OF_STEP, "train.eval_every=0", "train.checkpoint_every=0", "train.steps=300")
-        self.assertLess(self.stopped_at("stopped", *job), 300)
-        self.assert_each_step_once(self.resumed("stopped"), 300)
+        job = (OUT_OF_STEP, "train.eval_every=0", "train.checkpoint_every=0", LONG)
+        self.assertLess(self.stopped_at("stopped", *job), STEPS)
+        self.assert_each_step_once(self.resumed("stopped"), STEPS)
 
     def test_ps_async_validates_the_weights_that_it_saves(self):
         for stages in (1, 2):

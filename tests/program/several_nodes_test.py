@@ -6,7 +6,7 @@ import pathlib
 import signal
 import socket
 
-from program import ProgramTest, Run, main
+from program import ProgramTest, Run, long_run, main
 
 
 def free_port():
@@ -105,7 +105,8 @@ class SeveralNodes(ProgramTest):
         self.assert_each_step_once(run, self.STEPS)
 
     def test_what_a_paused_node_ran_does_no_harm_when_it_wakes_up_while_others_do_its_work(self):
-        steps = "train.steps=400"
+        count = long_run(400)
+        steps = f"train.steps={count}"
         reference = self.train(*self.overrides(), steps, name="one-node")
         head = self.lead("woken", 2, steps)
         nodes = [self.join("a"), self.join("b")]
@@ -121,7 +122,7 @@ class SeveralNodes(ProgramTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.end(*nodes)
         self.assert_same_training(run, reference)
-        self.assert_each_step_once(run, 400)
+        self.assert_each_step_once(run, count)
 
     def test_nodes_outlive_a_head_and_join_the_next(self):
         reference = self.train(*self.overrides(), name="one-node")

@@ -14,6 +14,7 @@ import uuid
 
 PROGRAM = os.environ["TROUPE_PROGRAM"]
 # Sanitizers and a loaded machine slow a job down tenfold; a hang is caught by this and by ctest's own limit.
+SLOWNESS = int(os.environ.get("TROUPE_SLOWNESS", "1"))  # of a build with sanitizers
 PATIENCE = float(os.environ.get("TROUPE_PATIENCE", "120"))
 
 TINY = """
@@ -51,6 +52,11 @@ threads_per_stage = 1
 
 WORDS = ("in the beginning was a word and every other word came after it so that a reader who "
          "knows the first can guess the next with some luck and more patience").split()
+
+
+def long_run(steps):
+    """So many steps as last for some seconds, in which a run can be disturbed: fewer where each takes longer."""
+    return max(60, steps // SLOWNESS)
 
 
 def text_of(words):
