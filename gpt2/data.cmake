@@ -15,5 +15,3 @@ add_module(gpt2_data
     store/checkpoint_manifest.cpp
     store/checkpoint.cpp
   DEPENDS PkgConfig::Pcre2 PkgConfig::XxHash nlohmann_json::nlohmann_json)
-# The hash's always_inline functions are reached by pointers, which -Og does not follow.
-set_source_files_properties(store/storage.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Debug>:-O1>)

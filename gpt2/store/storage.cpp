@@ -6,6 +6,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
+#ifdef __SANITIZE_ADDRESS__
+#define XXH_NO_INLINE_HINTS 1  // its always_inline functions are reached by pointers that are checked there
+#endif
 #include <xxhash.h>
 
 #include <array>
