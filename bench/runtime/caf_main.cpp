@@ -114,13 +114,6 @@ Figures drive(Driver driver, const Load& load) {
   return figures;
 }
 
-double resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  double pages = 0;
-  file >> pages >> pages;
-  return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
 Figures spawn_many() {
   caf::actor_system_config config;
   caf::actor_system system{config};
@@ -142,8 +135,8 @@ Figures spawn_many() {
   return figures;
 }
 
-const std::map<std::string, std::function<Figures()>>& cases() {
-  static const std::map<std::string, std::function<Figures()>> table = {
+const Cases& cases() {
+  static const Cases table = {
       {"request", [] { return drive(asker, request_in_process()); }},
       {"one_way", [] { return drive(pusher, one_way_in_process()); }},
       {"spawn", spawn_many},
@@ -155,11 +148,5 @@ const std::map<std::string, std::function<Figures()>>& cases() {
 }  // namespace troupe::bench
 
 int main(int count, char** arguments) {
-  const auto& cases = troupe::bench::cases();
-  const auto found = cases.find(count == 2 ? arguments[1] : "");
-  if (found == cases.end()) {
-    for (const auto& [name, measure] : cases) std::cout << name << "\n";
-    return count == 1 ? 0 : 2;
-  }
-  troupe::bench::print_figures(found->second());
+  return troupe::bench::run_case(troupe::bench::cases(), count, arguments);
 }

@@ -1,9 +1,15 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,5 +82,26 @@ inline Load large_between(std::size_t bytes) {
   return {exchanges / 10, exchanges, bytes, 4, 3};
 }
 inline constexpr int kSpawned = 100'000;
+
+/// Resident memory of this process.
+inline double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double pages = 0;
+  file >> pages >> pages;
+  return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+using Cases = std::map<std::string, std::function<Figures()>>;
+
+/// main() of every peer: measures the case that is named, or lists them all.
+inline int run_case(const Cases& cases, int count, char** arguments) {
+  const auto found = cases.find(count == 2 ? arguments[1] : "");
+  if (found == cases.end()) {
+    for (const auto& [name, measure] : cases) std::cout << name << "\n";
+    return count == 1 ? 0 : 2;
+  }
+  print_figures(found->second());
+  return 0;
+}
 
 }  // namespace troupe::bench

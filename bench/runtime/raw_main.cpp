@@ -221,8 +221,8 @@ Figures copy_in_memory(const Load& load) {
   return {{"gb_per_second", load.exchanges * static_cast<double>(load.bytes) / seconds_since(start) / 1e9}};
 }
 
-const std::map<std::string, std::function<Figures()>>& cases() {
-  static const std::map<std::string, std::function<Figures()>> table = {
+const Cases& cases() {
+  static const Cases table = {
       {"zmq:request_ipc", [] { return ask(request_between()); }},
       {"zmq:pipelined_ipc", [] { return ask(pipelined_between()); }},
       {"zmq:one_way_ipc", [] { return push(one_way_between()); }},
@@ -240,11 +240,5 @@ const std::map<std::string, std::function<Figures()>>& cases() {
 
 int main(int count, char** arguments) {
   if (count == 3 && std::string(arguments[1]) == "serve") troupe::bench::serve_zmq(arguments[2]);
-  const auto& cases = troupe::bench::cases();
-  const auto found = cases.find(count == 2 ? arguments[1] : "");
-  if (found == cases.end()) {
-    for (const auto& [name, measure] : cases) std::cout << name << "\n";
-    return count == 1 ? 0 : 2;
-  }
-  troupe::bench::print_figures(found->second());
+  return troupe::bench::run_case(troupe::bench::cases(), count, arguments);
 }

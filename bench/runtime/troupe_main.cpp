@@ -217,13 +217,6 @@ private:
   std::atomic<int>& started_;
 };
 
-double resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  double pages = 0;
-  file >> pages >> pages;
-  return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
 Figures spawn_many() {
   std::atomic<int> started = 0;
   Node node({}, make_local_parts(2));
@@ -320,8 +313,8 @@ Figures all_to_all(Node& node) {
   return {{"per_second", sum}};
 }
 
-const std::map<std::string, std::function<Figures()>>& cases() {
-  static const std::map<std::string, std::function<Figures()>> table = {
+const Cases& cases() {
+  static const Cases table = {
       {"request", [] { return in_process<Asker>(request_in_process()); }},
       {"one_way", [] { return in_process<Pusher>(one_way_in_process()); }},
       {"spawn", spawn_many},
@@ -340,11 +333,5 @@ const std::map<std::string, std::function<Figures()>>& cases() {
 }  // namespace troupe::bench
 
 int main(int count, char** arguments) {
-  const auto& cases = troupe::bench::cases();
-  const auto found = cases.find(count == 2 ? arguments[1] : "");
-  if (found == cases.end()) {
-    for (const auto& [name, measure] : cases) std::cout << name << "\n";
-    return count == 1 ? 0 : 2;
-  }
-  troupe::bench::print_figures(found->second());
+  return troupe::bench::run_case(troupe::bench::cases(), count, arguments);
 }
