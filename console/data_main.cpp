@@ -1,5 +1,6 @@
 #include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
+#include "console/view/render.hpp"
 #include "gpt2/data/dataset.hpp"
 #include "gpt2/data/partition.hpp"
 #include "gpt2/data/token_file.hpp"
@@ -55,10 +56,6 @@ std::string as_line(const std::vector<gpt2::TokenId>& tokens) {
     line += std::to_string(token);
   }
   return line;
-}
-
-void print_json(const nlohmann::ordered_json& json) {
-  std::cout << json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 
 /// "label" or "label group" a line; with groups every line has one.

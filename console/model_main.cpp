@@ -2,6 +2,7 @@
 #include "actors/sample_source.hpp"
 #include "console/commands.hpp"
 #include "console/run_folder.hpp"
+#include "console/view/render.hpp"
 #include "gpt2/data/dataset.hpp"
 #include "gpt2/data/tokenizer.hpp"
 #include "gpt2/numerics.hpp"
@@ -134,10 +135,6 @@ gpt2::LossSums evaluate_file(const gpt2::Stage& model, const std::filesystem::pa
     sums += evaluate(model, batch.inputs, batch.targets);
   }
   return sums;
-}
-
-void print_json(const nlohmann::ordered_json& json) {
-  std::cout << json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 
 std::vector<std::int64_t> prompt_tokens(const gpt2::Tokenizer& tokenizer, const std::string& prompt) {

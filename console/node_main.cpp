@@ -19,7 +19,7 @@
 namespace troupe::console {
 namespace {
 
-constexpr runtime::Duration kStopDeadline = std::chrono::seconds(8);
+constexpr runtime::Duration kNodeStopDeadline = std::chrono::seconds(8);
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -97,7 +97,7 @@ int run_node(const ParsedCommand& command) {
   // Before the shutdown, which ends the agent too.
   const bool failed = agent_ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   if (failed) std::cerr << "the agent of node " << name << " failed: " << agent_ended.get() << "\n";
-  node.shutdown(kStopDeadline);
+  node.shutdown(kNodeStopDeadline);
   return to_int(failed ? ExitCode::failed : ExitCode::ok);
 }
 

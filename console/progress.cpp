@@ -53,7 +53,7 @@ std::vector<std::string> parts_of(const ProgressState& state) {
   return parts;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
+std::string in_one_line(const std::vector<std::string>& parts) {
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : "  ") + part;
   return text;
@@ -81,7 +81,7 @@ void write_text(const std::string& text) {
 }  // namespace
 
 std::string render_progress_line(const ProgressState& state) {
-  return joined(parts_of(state));
+  return in_one_line(parts_of(state));
 }
 
 std::string render_progress_bar(const ProgressState& state, std::size_t width, Colour colour) {
@@ -89,10 +89,10 @@ std::string render_progress_bar(const ProgressState& state, std::size_t width, C
   const bool has_bar = width >= kLeastBarWidth;
   const std::size_t left = has_bar ? width - kBarCells - 2 : width;
   // A stage that is down is the news: it stays, the numbers before it go.
-  while (parts.size() > 1 && display_width(joined(parts)) > left) {
+  while (parts.size() > 1 && display_width(in_one_line(parts)) > left) {
     parts.erase(is_whole(state) ? parts.end() - 1 : parts.begin());
   }
-  std::string text = joined(parts);
+  std::string text = in_one_line(parts);
   if (text.size() > left) text.resize(left);
   if (!is_whole(state)) text = coloured(text, "33", colour);
   return has_bar ? render_cells(state, colour) + "  " + text : text;

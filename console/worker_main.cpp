@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kActorFailedStatus = 70;  // EX_SOFTWARE of sysexits.h: the actor failed, its process ends
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(10);
-constexpr runtime::Duration kStopDeadline = std::chrono::seconds(2);
+constexpr runtime::Duration kWorkerStopDeadline = std::chrono::seconds(2);
 
 /// Waits for SIGTERM in a thread of its own, so that no code runs inside a signal handler.
 void end_on_sigterm(std::promise<runtime::Failure>& ended, std::atomic_flag& told) {
@@ -98,7 +98,7 @@ int run_worker(const ParsedCommand&) {
   const runtime::Failure why = ended.get_future().get();
   const bool orderly = why.text == "stopped";
   if (!orderly) std::cerr << input.actor.describe() << " ends: " << why.describe() << "\n";
-  node.shutdown(kStopDeadline);
+  node.shutdown(kWorkerStopDeadline);
   std::cout.flush();
   std::cerr.flush();
   // LibTorch's own threads must not meet the destructors of its statics.

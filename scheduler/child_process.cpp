@@ -21,12 +21,8 @@ namespace {
 using runtime::Failure;
 using runtime::FailureKind;
 
-Failure system_failure(const std::string& what) {
-  return {FailureKind::faulted, what + ": " + std::strerror(errno)};
-}
-
 /// What the child needs between fork() and exec().
-struct Birth {
+struct ExecPlan {
   const char* program;
   char* const* arguments;
   int input;
@@ -36,12 +32,12 @@ struct Birth {
 };
 
 /// Only async-signal-safe calls: other threads may hold any lock at the moment of fork().
-[[noreturn]] void become(const Birth& birth) {
+[[noreturn]] void become(const ExecPlan& plan) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != birth.parent) _exit(127);  // the parent died before the signal was armed
-  attach(birth.input, STDIN_FILENO);
-  attach(birth.output, STDOUT_FILENO);
-  attach(birth.output, STDERR_FILENO);
+  if (getppid() != plan.parent) _exit(127);  // the parent died before the signal was armed
+  attach(plan.input, STDIN_FILENO);
+  attach(plan.output, STDOUT_FILENO);
+  attach(plan.output, STDERR_FILENO);
   // What this process itself inherited open (a shell's pipes, a batch system's files) ends here too. On a kernel
   // before 5.11 the call fails, and only our own descriptors, all close-on-exec, are kept from the child.
   (void)syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
@@ -50,9 +46,9 @@ struct Birth {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  execv(birth.program, birth.arguments);
+  execv(plan.program, plan.arguments);
   const int error = errno;
-  (void)!write(birth.report, &error, sizeof error);  // a parent that is gone needs no reason
+  (void)!write(plan.report, &error, sizeof error);  // a parent that is gone needs no reason
   _exit(127);
 }
 
@@ -95,9 +91,9 @@ runtime::Result<ProcessHandle> start_process(const ProcessSpec& spec) {
   const Descriptor reading(ends[0]);
   Descriptor writing(ends[1]);
 
-  const Birth birth{program.c_str(), arguments.data(), input.get(), output.get(), writing.get(), getpid()};
+  const ExecPlan plan{program.c_str(), arguments.data(), input.get(), output.get(), writing.get(), getpid()};
   const pid_t pid = fork();
-  if (pid == 0) become(birth);
+  if (pid == 0) become(plan);
   if (pid < 0) return system_failure("cannot start " + program);
   writing.reset();
   if (const int error = wait_for_exec(reading.get()); error != 0) {

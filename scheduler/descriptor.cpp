@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 namespace troupe::scheduler {
 
 void Descriptor::reset() {
@@ -29,6 +32,10 @@ void attach(int from, int to) {
   } else {
     dup2(from, to);
   }
+}
+
+runtime::Failure system_failure(const std::string& what) {
+  return {runtime::FailureKind::faulted, what + ": " + std::strerror(errno)};
 }
 
 }  // namespace troupe::scheduler

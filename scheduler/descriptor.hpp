@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/failure.hpp"
+
 #include <string>
 #include <utility>
 
@@ -40,5 +42,8 @@ private:
 /// Makes `to` another name of `from`, for a child. Where the parent has no standard input or output, `from` may be `to`
 /// already, and must only survive exec(). Async-signal-safe.
 void attach(int from, int to);
+
+/// What a call of the system that has just failed says: `what`, then errno in words.
+[[nodiscard]] runtime::Failure system_failure(const std::string& what);
 
 }  // namespace troupe::scheduler

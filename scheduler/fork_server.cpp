@@ -40,10 +40,6 @@ struct Report {
 constexpr std::size_t kDescriptors = 3;
 constexpr unsigned kFirstInherited = 3;  // after standard input, output and error
 
-Failure system_failure(const std::string& what) {
-  return {FailureKind::faulted, what + ": " + std::strerror(errno)};
-}
-
 std::ptrdiff_t count_threads() {
   std::error_code ignored;
   return std::distance(std::filesystem::directory_iterator("/proc/self/task", ignored), {});

@@ -17,7 +17,7 @@ using nlohmann::ordered_json;
 using runtime::Failure;
 using runtime::FailureKind;
 
-constexpr runtime::Duration kTick = std::chrono::milliseconds(20);
+constexpr runtime::Duration kHeadTick = std::chrono::milliseconds(20);
 constexpr runtime::Duration kHeartbeat = std::chrono::milliseconds(300);
 // A node beats every 300 ms; ten missed beats in a row are not a busy machine any more.
 constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
@@ -52,7 +52,7 @@ runtime::Behavior HeadActor::behavior() {
 
 void HeadActor::on_start(runtime::Context& context) {
   last_tick_ = context.now();
-  context.after(kTick, HeadTick{});
+  context.after(kHeadTick, HeadTick{});
 }
 
 ActorRecord* HeadActor::find(const runtime::ActorId& actor) {
@@ -388,7 +388,7 @@ void HeadActor::tick(const HeadTick&, runtime::Context& context) {
     }
     place_waiting(context);
   }
-  context.after(kTick, HeadTick{});
+  context.after(kHeadTick, HeadTick{});
 }
 
 }  // namespace troupe::scheduler

@@ -16,7 +16,7 @@ namespace {
 using runtime::Failure;
 using runtime::FailureKind;
 
-constexpr runtime::Duration kTick = std::chrono::milliseconds(50);
+constexpr runtime::Duration kAgentTick = std::chrono::milliseconds(50);
 constexpr runtime::Duration kRegisterDeadline = std::chrono::seconds(5);
 constexpr std::chrono::seconds kYear2025{1'735'689'600};  // since 1970, the epoch of system_clock
 
@@ -110,7 +110,7 @@ void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
     kill_at_.reset();
   }
   answer_stops(context);
-  context.after(kTick, AgentTick{});
+  context.after(kAgentTick, AgentTick{});
 }
 
 void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {

@@ -10,7 +10,7 @@ namespace {
   throw CommandError(ExitCode::usage, problem + "\nusage: " + render_usage(command));
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string as_list(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
@@ -83,7 +83,7 @@ private:
   void check_word(const std::string& name, const std::string& value, const OptionSpec& option) const {
     const auto& words = option.words;
     if (words.empty() || std::find(words.begin(), words.end(), value) != words.end()) return;
-    refuse(command_, name + " " + value + " is not allowed: it takes " + joined(words));
+    refuse(command_, name + " " + value + " is not allowed: it takes " + as_list(words));
   }
 
   void check_arguments() const {
@@ -140,8 +140,8 @@ ParsedCommand parse_command(std::span<const std::string> words) {
     for (const CommandSpec& each : table) {
       if (each.listed == CommandSpec::Listed::yes) names.push_back(each.name);
     }
-    throw CommandError(ExitCode::usage,
-                       "unknown command " + name + runtime::did_you_mean(names, name) + "\ncommands: " + joined(names));
+    throw CommandError(ExitCode::usage, "unknown command " + name + runtime::did_you_mean(names, name) +
+                                            "\ncommands: " + as_list(names));
   }
   if (asks_for_help(words.subspan(1))) return {"help", {name}, {}};
   return WordReader(*command, words.subspan(1)).read();

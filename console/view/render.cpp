@@ -4,6 +4,8 @@
 #include "console/view/table.hpp"
 #include "scheduler/shallow_json.hpp"
 
+#include <iostream>
+
 namespace troupe::console {
 namespace {
 
@@ -215,6 +217,10 @@ std::string render_event(const std::string& line) {
     if (!is_shown_already(name)) fields.append("  ").append(name).append("=").append(plain(value));
   }
   return text + fields;
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  std::cout << json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace troupe::console

@@ -24,4 +24,7 @@ namespace troupe::console {
 /// that is no JSON object comes back as it is.
 [[nodiscard]] std::string render_event(const std::string& line);
 
+/// One line on standard output; what is not UTF-8 becomes U+FFFD.
+void print_json(const nlohmann::ordered_json& json);
+
 }  // namespace troupe::console

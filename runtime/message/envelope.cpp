@@ -8,7 +8,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the wire format is little-endian");
 
-constexpr std::uint32_t kMagic = 0x31505254;  // "TRP1"
+constexpr std::uint32_t kHeaderMagic = 0x31505254;  // "TRP1"
 constexpr std::uint16_t kVersion = 1;
 
 /// Walks over the 96 bytes in the order of the layout table, reading or writing each field.
@@ -75,7 +75,7 @@ Result<Phase> parse_phase(std::string_view text) {
 HeaderBytes encode_header(const Header& header) {
   HeaderBytes bytes{};
   Cursor out(bytes.data());
-  out.put(kMagic);
+  out.put(kHeaderMagic);
   out.put(kVersion);
   out.put(static_cast<std::uint8_t>(header.kind));
   out.put(static_cast<std::uint8_t>(header.phase));
@@ -105,7 +105,7 @@ Result<Header> decode_header(std::span<const std::byte> bytes) {
   HeaderBytes copy{};  // received frames are not aligned
   std::memcpy(copy.data(), bytes.data(), copy.size());
   Cursor in(copy.data());
-  if (in.get<std::uint32_t>() != kMagic) return bad_header("not one of ours (wrong magic)");
+  if (in.get<std::uint32_t>() != kHeaderMagic) return bad_header("not one of ours (wrong magic)");
   if (const auto version = in.get<std::uint16_t>(); version != kVersion) {
     return bad_header("version " + std::to_string(version) + ", this build speaks " + std::to_string(kVersion));
   }

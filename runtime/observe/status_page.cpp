@@ -15,8 +15,8 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3253'4554'5055'4F52ULL;  // "ROUPETS2"
-constexpr std::size_t kWords = 254;                         // of a snapshot
+constexpr std::uint64_t kPageMagic = 0x3253'4554'5055'4F52ULL;  // "ROUPETS2"
+constexpr std::size_t kWords = 254;                             // of a snapshot
 constexpr std::size_t kReadAttempts = 1000;
 
 /// One published snapshot as atomic words: a reader in another process may look at any time, and sees by the number,
@@ -110,7 +110,7 @@ std::uint64_t newest_number(const Page& page) {
 }
 
 std::optional<Snapshot> read_page(const Page& page) {
-  if (page.magic.load() != kMagic) return std::nullopt;
+  if (page.magic.load() != kPageMagic) return std::nullopt;
   for (std::size_t attempt = 0; attempt < kReadAttempts; ++attempt) {
     const Slot& slot = page.slots[newest_number(page) % 2];
     const std::uint64_t before = slot.number.load(std::memory_order_acquire);
@@ -160,7 +160,7 @@ Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path
 }
 
 StatusPage::StatusPage(void* mapping) : mapping_(mapping) {
-  static_cast<Page*>(mapping_)->magic.store(kMagic);
+  static_cast<Page*>(mapping_)->magic.store(kPageMagic);
 }
 
 StatusPage::~StatusPage() {

@@ -21,7 +21,7 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::uint64_t kMagic = 0x616e657261707274ULL;  // "trparena"
+constexpr std::uint64_t kArenaMagic = 0x616e657261707274ULL;  // "trparena"
 constexpr std::uint32_t kSlots = 16384;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kHeadBytes = kPage + kSlots * sizeof(std::uint64_t);
@@ -155,7 +155,7 @@ Result<std::unique_ptr<ShmArena>> ShmArena::create(const std::filesystem::path& 
   if (Result<Done> mapped = map_file(arena->file_, path, data_bytes, PROT_READ | PROT_WRITE); !mapped) {
     return mapped.failure();
   }
-  const ArenaHeader header{kMagic, arena->cookie_, data_bytes, kSlots};
+  const ArenaHeader header{kArenaMagic, arena->cookie_, data_bytes, kSlots};
   std::memcpy(arena->file_.head, &header, sizeof header);
   arena->free_.emplace(0, data_bytes);
   for (std::uint32_t slot = kSlots; slot-- > 0;) arena->free_slots_.push_back(slot);
@@ -298,7 +298,7 @@ Result<std::shared_ptr<ArenaView>> ArenaView::open(const std::filesystem::path& 
   if (Result<Done> mapped = map_file(view->file_, path, size - kHeadBytes, PROT_READ); !mapped) return mapped.failure();
   ArenaHeader header;
   std::memcpy(&header, view->file_.head, sizeof header);
-  if (header.magic != kMagic || header.cookie != cookie || header.slots != kSlots ||
+  if (header.magic != kArenaMagic || header.cookie != cookie || header.slots != kSlots ||
       header.data_bytes != view->file_.data_bytes) {
     return Failure{FailureKind::unknown, path.string() + " is another arena than the one announced"};
   }

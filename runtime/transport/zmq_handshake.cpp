@@ -14,9 +14,6 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::string_view kIpc = "ipc://";
-constexpr std::string_view kTcp = "tcp://";
-
 std::string_view scheme_of(std::string_view endpoint) {
   return endpoint.substr(0, kIpc.size());
 }

@@ -11,6 +11,10 @@ namespace troupe::runtime {
 
 inline constexpr std::uint32_t kLinkProtocol = 1;
 
+// What an endpoint begins with.
+inline constexpr std::string_view kIpc = "ipc://";
+inline constexpr std::string_view kTcp = "tcp://";
+
 /// First on every connection, from the one who dialed.
 struct LinkHello {
   static constexpr std::string_view kName = "link.hello";

@@ -17,8 +17,6 @@ namespace troupe::runtime {
 
 namespace {
 
-constexpr std::string_view kIpc = "ipc://";
-constexpr std::string_view kTcp = "tcp://";
 constexpr int kHandshakeMs = 3000;
 constexpr std::int64_t kMaxFrameBytes = 16LL << 20;
 constexpr int kMaxAnswersWaiting = 1000;  // per connection

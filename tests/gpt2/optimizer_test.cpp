@@ -10,10 +10,10 @@
 namespace troupe::gpt2 {
 namespace {
 
-const ModelConfig kConfig{.layers = 2, .heads = 1, .width = 5, .context = 3, .vocabulary = 7};
+const ModelConfig kOptimizedModel{.layers = 2, .heads = 1, .width = 5, .context = 3, .vocabulary = 7};
 
 ParameterTable whole_table() {
-  return parameters_of(kConfig, plan_stages(kConfig, 1)[0]);
+  return parameters_of(kOptimizedModel, plan_stages(kOptimizedModel, 1)[0]);
 }
 
 at::Tensor wave(std::int64_t size, double phase) {
@@ -68,8 +68,8 @@ TEST(Optimizer, AW2_ResultsDoNotDependOnTheLayout) {
   const at::Tensor weights = wave(whole.flat_size, 0.0), gradient = wave(whole.flat_size, 1.0);
   const at::Tensor before = weights.clone();
   all.step(weights, gradient, 1e-2, 0.7);
-  for (const StageSlice& slice : plan_stages(kConfig, 2)) {
-    const ParameterTable table = parameters_of(kConfig, slice);
+  for (const StageSlice& slice : plan_stages(kOptimizedModel, 2)) {
+    const ParameterTable table = parameters_of(kOptimizedModel, slice);
     AdamW part(table, {}, c10::kCPU);
     const at::Tensor w = at::zeros({table.flat_size}), g = at::zeros({table.flat_size});
     for (const ParameterInfo& info : table.entries) {
@@ -99,7 +99,7 @@ TEST(Optimizer, AW4_SquaresAreAccurateAndDoNotDependOnThePlace) {
   const at::Tensor gradient = wave(whole.flat_size, 2.0);
   const auto squares = parameter_squares(whole, gradient);
   ASSERT_EQ(squares.size(), whole.entries.size());
-  const ParameterTable last = parameters_of(kConfig, plan_stages(kConfig, 2)[1]);
+  const ParameterTable last = parameters_of(kOptimizedModel, plan_stages(kOptimizedModel, 2)[1]);
   const at::Tensor moved = at::zeros({last.flat_size});
   for (const ParameterInfo& info : last.entries) {
     parameter_view(moved, info).copy_(parameter_view(gradient, whole.find(info.name)));

@@ -8,11 +8,11 @@
 namespace troupe::gpt2 {
 namespace {
 
-const ModelConfig kConfig{.layers = 1, .heads = 2, .width = 16, .context = 8, .vocabulary = 20};
+const ModelConfig kSampledModel{.layers = 1, .heads = 2, .width = 16, .context = 8, .vocabulary = 20};
 const std::vector<std::int64_t> kPrompt{3, 1, 4};
 
 Stage whole_model() {
-  Stage stage(kConfig, plan_stages(kConfig, 1)[0], 5);
+  Stage stage(kSampledModel, plan_stages(kSampledModel, 1)[0], 5);
   stage.weights().mul_(8.0);  // far from uniform
   return stage;
 }

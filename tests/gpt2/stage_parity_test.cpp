@@ -11,7 +11,7 @@
 namespace troupe::gpt2 {
 namespace {
 
-constexpr std::uint64_t kSeed = 21;
+constexpr std::uint64_t kParitySeed = 21;
 
 ModelConfig parity_config() {
   return {.layers = 4, .heads = 2, .width = 40, .context = 12, .vocabulary = 37, .dropout = 0.1};
@@ -42,16 +42,19 @@ protected:
 TEST_P(StageParity, STG1_EveryLayoutGivesTheBitsOfOneStage) {
   const ModelConfig config = parity_config();
   const tests::StepData data = tests::random_step(config, 6, 2);
-  expect_same_bits(tests::run_step(config, layout(), data, kSeed), tests::run_step(config, {}, data, kSeed));
+  expect_same_bits(tests::run_step(config, layout(), data, kParitySeed),
+                   tests::run_step(config, {}, data, kParitySeed));
 }
 
 TEST_P(StageParity, TG1_LookupAndHeadPartsGiveTheSameBitsOnEveryLayout) {
   ModelConfig config = parity_config();
   const tests::StepData data = tests::random_step(config, 5, 2);
-  expect_same_bits(tests::run_step(config, layout(), data, kSeed), tests::run_step(config, {}, data, kSeed));
+  expect_same_bits(tests::run_step(config, layout(), data, kParitySeed),
+                   tests::run_step(config, {}, data, kParitySeed));
   config.head = HeadWeights::untied;
   config.positions = Positions::sinusoidal;
-  expect_same_bits(tests::run_step(config, layout(), data, kSeed), tests::run_step(config, {}, data, kSeed));
+  expect_same_bits(tests::run_step(config, layout(), data, kParitySeed),
+                   tests::run_step(config, {}, data, kParitySeed));
 }
 
 TEST_P(StageParity, TG1_AMissingOrMisshapenOtherPartIsRefused) {

@@ -12,7 +12,7 @@
 namespace troupe::gpt2 {
 namespace {
 
-constexpr std::uint64_t kSeed = 11;
+constexpr std::uint64_t kStageSeed = 11;
 
 ModelConfig small_config() {
   return {.layers = 2, .heads = 2, .width = 24, .context = 10, .vocabulary = 31};
@@ -24,7 +24,7 @@ StageSlice whole(const ModelConfig& config) {
 
 /// Every parameter's gradient of one micro-batch against automatic differentiation in double.
 void expect_autograd_agrees(const ModelConfig& config, const tests::StepData& data) {
-  Stage stage(config, whole(config), kSeed);
+  Stage stage(config, whole(config), kStageSeed);
   stage.weights().mul_(3.0);  // larger activations than at the start
   const tests::ReferenceModel reference(stage);
   const MicroBatch micro_batch = data.micro_batch(0);
@@ -32,7 +32,7 @@ void expect_autograd_agrees(const ModelConfig& config, const tests::StepData& da
   const double scale = data.inverse_valid_tokens();
   const LossSums sums = stage.forward_loss(micro_batch, data.tokens[0], data.targets[0], scale);
   stage.backward_loss(0);
-  const at::Tensor loss = reference.loss(data.tokens[0], data.targets[0], scale, kSeed, micro_batch);
+  const at::Tensor loss = reference.loss(data.tokens[0], data.targets[0], scale, kStageSeed, micro_batch);
   loss.backward();
   EXPECT_NEAR(sums.loss_sum * scale, loss.item<double>(), 1e-5);
   EXPECT_EQ(sums.valid, data.targets.ne(kIgnoredTarget).sum().item<std::int64_t>());
@@ -79,7 +79,7 @@ TEST(Stage, STG2_AMicroBatchOfPaddingAloneGivesZeros) {
   const ModelConfig config = small_config();
   tests::StepData data = tests::random_step(config, 1, 3);
   data.targets.fill_(kIgnoredTarget);
-  Stage stage(config, whole(config), kSeed);
+  Stage stage(config, whole(config), kStageSeed);
   stage.begin_step(1, 0, 1);
   EXPECT_EQ(stage.forward_loss(data.micro_batch(0), data.tokens[0], data.targets[0], 1.0), LossSums{});
   EXPECT_EQ(stage.evaluate(data.tokens[0], data.targets[0]), LossSums{});
@@ -90,7 +90,7 @@ TEST(Stage, STG2_AMicroBatchOfPaddingAloneGivesZeros) {
 
 TEST(Stage, AT1_AnOutputDependsOnNoLaterToken) {
   const ModelConfig config = small_config();
-  const Stage stage(config, whole(config), kSeed);
+  const Stage stage(config, whole(config), kStageSeed);
   const at::Tensor tokens = tests::random_step(config, 1, 2).tokens[0];
   const at::Tensor logits = stage.logits(tokens);
   const at::Tensor changed = tokens.clone();
@@ -102,7 +102,7 @@ TEST(Stage, AT1_AnOutputDependsOnNoLaterToken) {
 
 TEST(Stage, InitialLossIsThatOfAGuess) {
   const ModelConfig config;
-  const Stage stage(config, whole(config), kSeed);
+  const Stage stage(config, whole(config), kStageSeed);
   const tests::StepData data = tests::random_step(config, 1, 16);
   const LossSums sums = stage.evaluate(data.tokens[0], data.targets[0]);
   EXPECT_NEAR(sums.loss_sum / static_cast<double>(sums.valid), std::log(256.0) + 128 * 0.02 * 0.02 / 2, 0.02);
@@ -113,7 +113,7 @@ TEST(Stage, STG2_TheScaleReachesTheGradientOnce) {
   const tests::StepData data = tests::random_step(config, 1, 3);
   std::vector<at::Tensor> gradients;
   for (const double scale : {1.0, 0.25}) {
-    Stage stage(config, whole(config), kSeed);
+    Stage stage(config, whole(config), kStageSeed);
     stage.begin_step(1, 0, 1);
     stage.forward_loss(data.micro_batch(0), data.tokens[0], data.targets[0], scale);
     stage.backward_loss(0);
@@ -125,7 +125,7 @@ TEST(Stage, STG2_TheScaleReachesTheGradientOnce) {
 TEST(Stage, STG3_KeepsWhatWaitsForItsBackwardAndNoMore) {
   const ModelConfig config = small_config();
   const tests::StepData data = tests::random_step(config, 2, 3);
-  Stage stage(config, whole(config), kSeed);
+  Stage stage(config, whole(config), kStageSeed);
   stage.begin_step(2, 0, 2);
   for (const std::uint32_t index : {0U, 1U}) {
     stage.forward_loss(data.micro_batch(index), data.tokens[index], data.targets[index], 1.0);
@@ -146,7 +146,7 @@ TEST(Stage, STG3_AnAbortedStepLeavesNoTrace) {
   const tests::StepData data = tests::random_step(config, 2, 3);
   std::vector<at::Tensor> gradients;
   for (const bool aborted : {true, false}) {
-    Stage stage(config, whole(config), kSeed);
+    Stage stage(config, whole(config), kStageSeed);
     if (aborted) {
       stage.begin_step(2, 0, 2);
       stage.forward_loss(data.micro_batch(1), data.tokens[1], data.targets[1], 1.0);
@@ -164,11 +164,11 @@ TEST(Stage, STG3_AnAbortedStepLeavesNoTrace) {
 TEST(Stage, STG4_EvaluationKeepsAndDropsNothing) {
   ModelConfig config = small_config();
   const tests::StepData data = tests::random_step(config, 1, 3);
-  const Stage plain(config, whole(config), kSeed);
+  const Stage plain(config, whole(config), kStageSeed);
   const LossSums expected = plain.evaluate(data.tokens[0], data.targets[0]);
   config.dropout = 0.5;
   const auto slices = plan_stages(config, 2);
-  const Stage first(config, slices[0], kSeed), last(config, slices[1], kSeed);
+  const Stage first(config, slices[0], kStageSeed), last(config, slices[1], kStageSeed);
   EXPECT_EQ(last.evaluate(first.infer(data.tokens[0]), data.targets[0]), expected);
   EXPECT_EQ(first.kept_micro_batches() + last.kept_micro_batches(), 0);
 }
@@ -177,16 +177,16 @@ TEST(Stage, CallsThatDoNotFitTheStageAreRefused) {
   const ModelConfig config = small_config();
   const tests::StepData data = tests::random_step(config, 1, 3);
   const auto slices = plan_stages(config, 2);
-  Stage first(config, slices[0], kSeed), last(config, slices[1], kSeed);
+  Stage first(config, slices[0], kStageSeed), last(config, slices[1], kStageSeed);
   EXPECT_THROW(first.forward_loss({}, data.tokens[0], data.targets[0], 1.0), std::runtime_error);
   EXPECT_THROW(first.logits(data.tokens[0]), std::runtime_error);
   EXPECT_THROW(last.forward({}, at::zeros({3, 10, 24})), std::runtime_error);
   EXPECT_THROW(last.evaluate(data.tokens[0], data.targets[0]), std::runtime_error);
   EXPECT_THROW(first.infer(at::zeros({3, 11}, at::kLong)), std::runtime_error);
-  EXPECT_THROW(Stage({.heads = 3}, StageSlice{}, kSeed), std::runtime_error);
+  EXPECT_THROW(Stage({.heads = 3}, StageSlice{}, kStageSeed), std::runtime_error);
   ModelConfig dropping = config;
   dropping.dropout = 0.1;
-  Stage needs_samples(dropping, slices[0], kSeed);
+  Stage needs_samples(dropping, slices[0], kStageSeed);
   EXPECT_THROW(needs_samples.forward({}, data.tokens[0]), std::runtime_error);
 }
 

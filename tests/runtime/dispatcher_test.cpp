@@ -12,7 +12,7 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kTurnPatience{20};
 
 TEST(Dispatcher, DP1_TasksOfAStrandRunOneAtATimeInOrder) {
   constexpr int kStrands = 8;
@@ -76,7 +76,7 @@ TEST(Dispatcher, AStrandThatAlwaysHasWorkLeavesTurnsToOthers) {
   };
   greedy->post(again);
   modest->post([&got_a_turn] { got_a_turn.set_value(); });
-  EXPECT_EQ(got_a_turn.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(got_a_turn.get_future().wait_for(kTurnPatience), std::future_status::ready);
   go_on = false;
   dispatcher->stop();
 }

@@ -11,7 +11,7 @@ namespace troupe::runtime {
 namespace {
 
 /// A different value in every field, so that two fields exchanged are seen.
-Header example() {
+Header example_header() {
   Header header;
   header.kind = EnvelopeKind::reply;
   header.phase = Phase::optimizer;
@@ -39,9 +39,9 @@ void put(HeaderBytes& bytes, std::size_t at, T value) {
 }
 
 TEST(Envelope, EN1_EveryFieldSurvives) {
-  const Result<Header> got = decode_header(encode_header(example()));
+  const Result<Header> got = decode_header(encode_header(example_header()));
   ASSERT_TRUE(got) << got.failure().text;
-  EXPECT_EQ(*got, example());
+  EXPECT_EQ(*got, example_header());
   EXPECT_EQ(*decode_header(encode_header(Header{})), Header{});
 }
 
@@ -68,11 +68,11 @@ TEST(Envelope, EN1_RandomFieldsSurvive) {
 }
 
 TEST(Envelope, EN1_TheLayoutIsTheWrittenOne) {
-  const HeaderBytes bytes = encode_header(example());
+  const HeaderBytes bytes = encode_header(example_header());
   EXPECT_EQ(std::memcmp(bytes.data(), "TRP1", 4), 0);
   std::uint64_t job = 0;
   std::memcpy(&job, bytes.data() + 8, sizeof job);
-  EXPECT_EQ(job, example().job);
+  EXPECT_EQ(job, example_header().job);
   std::uint16_t payloads = 0;
   std::memcpy(&payloads, bytes.data() + 92, sizeof payloads);
   EXPECT_EQ(payloads, kMaxPayloads);
@@ -80,7 +80,7 @@ TEST(Envelope, EN1_TheLayoutIsTheWrittenOne) {
 
 TEST(Envelope, EN2_OtherSizesAreRefused) {
   std::vector<std::byte> bytes(kHeaderBytes * 2);
-  const HeaderBytes good = encode_header(example());
+  const HeaderBytes good = encode_header(example_header());
   std::memcpy(bytes.data(), good.data(), good.size());
   for (std::size_t size = 0; size <= bytes.size(); ++size) {
     EXPECT_EQ(static_cast<bool>(decode_header(std::span(bytes).first(size))), size == kHeaderBytes) << size;
@@ -89,7 +89,7 @@ TEST(Envelope, EN2_OtherSizesAreRefused) {
 
 TEST(Envelope, EN2_WrongMagicVersionKindPhaseAndCountsAreRefused) {
   const auto refused = [](std::size_t at, auto value) {
-    HeaderBytes bytes = encode_header(example());
+    HeaderBytes bytes = encode_header(example_header());
     put(bytes, at, value);
     return !decode_header(bytes);
   };
@@ -104,7 +104,7 @@ TEST(Envelope, EN2_WrongMagicVersionKindPhaseAndCountsAreRefused) {
 }
 
 TEST(Envelope, EN2_EveryFlippedBitIsRefusedOrIsAnotherHeader) {
-  const HeaderBytes good = encode_header(example());
+  const HeaderBytes good = encode_header(example_header());
   constexpr std::size_t kReservedAt = 94;
   for (std::size_t at = 0; at < kHeaderBytes; ++at) {
     for (int bit = 0; bit < 8; ++bit) {
@@ -114,7 +114,7 @@ TEST(Envelope, EN2_EveryFlippedBitIsRefusedOrIsAnotherHeader) {
       const bool must_refuse = at < 6;  // magic and version
       ASSERT_FALSE(must_refuse && got) << "byte " << at << " bit " << bit;
       if (!got) continue;
-      EXPECT_EQ(*got == example(), at >= kReservedAt) << "byte " << at << " bit " << bit;
+      EXPECT_EQ(*got == example_header(), at >= kReservedAt) << "byte " << at << " bit " << bit;
       if (at < kReservedAt) {
         EXPECT_EQ(encode_header(*got), flipped);
       }

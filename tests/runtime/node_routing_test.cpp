@@ -9,13 +9,6 @@ namespace {
 using std::chrono::hours;
 using Texts = std::vector<std::string>;
 
-HookedActor::Hooks dying_of(const std::string& text) {
-  HookedActor::Hooks hooks;
-  hooks.number = [text](const Number&, Context&) { throw std::runtime_error(text); };
-  hooks.ask = [](const Ask&, Context& context) { (void)context.defer_reply(); };  // and never answers
-  return hooks;
-}
-
 /// A peer that keeps to the wire format and to nothing else.
 class Stranger final : public TransportSink {
 public:

@@ -26,13 +26,6 @@ struct ThreadedNode {
   }
 };
 
-HookedActor::Hooks dying_of(const std::string& text) {
-  HookedActor::Hooks hooks;
-  hooks.number = [text](const Number&, Context&) { throw std::runtime_error(text); };
-  hooks.ask = [](const Ask&, Context& context) { (void)context.defer_reply(); };  // and never answers
-  return hooks;
-}
-
 TEST(Node, ND1_SpawnReturnsWhenTheActorIsReady) {
   ThreadedNode threaded;
   std::atomic<bool> ready = false;

@@ -57,7 +57,7 @@ std::string text_of(const Payload& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-Everything example() {
+Everything example_message() {
   Everything message;
   message.flag = true;
   message.small = -7;
@@ -77,7 +77,7 @@ Everything example() {
 }
 
 TEST(SpanArchive, SA3_WhatWasWrittenIsReadBack) {
-  const Everything sent = example();
+  const Everything sent = example_message();
   const Result<Everything> got = decode_message<Everything>(encode_message(sent));
   ASSERT_TRUE(got) << got.failure().text;
   EXPECT_EQ(got->flag, sent.flag);
@@ -105,7 +105,7 @@ TEST(SpanArchive, SA3_TheEmptyMessageToo) {
 }
 
 TEST(SpanArchive, SA1_EveryTruncationIsAFailure) {
-  const Envelope whole = encode_message(example());
+  const Envelope whole = encode_message(example_message());
   for (std::size_t length = 0; length < whole.body.size(); ++length) {
     Envelope cut = whole;
     cut.body.resize(length);
@@ -116,7 +116,7 @@ TEST(SpanArchive, SA1_EveryTruncationIsAFailure) {
 }
 
 TEST(SpanArchive, SA1_FewerPayloadsThanNamedAreAFailure) {
-  const Envelope whole = encode_message(example());
+  const Envelope whole = encode_message(example_message());
   for (std::size_t count = 0; count < whole.payloads.size(); ++count) {
     Envelope cut = whole;
     cut.payloads.resize(count);
@@ -125,12 +125,12 @@ TEST(SpanArchive, SA1_FewerPayloadsThanNamedAreAFailure) {
 }
 
 TEST(SpanArchive, SA2_WhatIsLeftOverIsAFailure) {
-  Envelope longer = encode_message(example());
+  Envelope longer = encode_message(example_message());
   longer.body.push_back('\0');
   const Result<Everything> got = decode_message<Everything>(longer);
   ASSERT_FALSE(got);
   EXPECT_NE(got.failure().text.find("1 bytes left over"), std::string::npos) << got.failure().text;
-  Envelope more = encode_message(example());
+  Envelope more = encode_message(example_message());
   more.payloads.push_back(payload("stray"));
   EXPECT_FALSE(decode_message<Everything>(more));
 }
@@ -139,7 +139,7 @@ TEST(SpanArchive, SA2_WhatIsLeftOverIsAFailure) {
 constexpr std::size_t kSlackBytes = 4096;
 
 TEST(SpanArchive, SA1_MutatedBytesEndInAValueOrAFailure) {
-  const Envelope whole = encode_message(example());
+  const Envelope whole = encode_message(example_message());
   std::mt19937 random(20240731);
   std::size_t decoded = 0;
   for (int round = 0; round < 20000; ++round) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -93,6 +94,14 @@ private:
 [[nodiscard]] inline HookedActor::Hooks answering() {
   HookedActor::Hooks hooks;
   hooks.ask = [](const Ask& message, Context& context) { context.reply(Answer{message.value}); };
+  return hooks;
+}
+
+/// Dies of `text` at its first Number; never answers an Ask.
+[[nodiscard]] inline HookedActor::Hooks dying_of(const std::string& text) {
+  HookedActor::Hooks hooks;
+  hooks.number = [text](const Number&, Context&) { throw std::runtime_error(text); };
+  hooks.ask = [](const Ask&, Context& context) { (void)context.defer_reply(); };
   return hooks;
 }
 

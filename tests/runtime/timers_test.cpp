@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kTimerPatience{20};
 
 TimePoint now() {
   return SteadyClock().now();
@@ -37,7 +37,7 @@ TEST(Timers, TQ1_TasksRunWhenDueInOrder) {
   task(5, milliseconds(20));
   task(2, milliseconds(10));  // becomes the first while the thread waits for another
   task(1, milliseconds(-5));
-  ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(done.get_future().wait_for(kTimerPatience), std::future_status::ready);
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(early.load(), 0);
 }
@@ -54,7 +54,7 @@ TEST(Timers, TQ2_ACancelledTaskDoesNotRun) {
   timers->cancel(third);
   timers->cancel(987654);
   timers->run_at(start + milliseconds(15), [&done] { done.set_value(); });
-  ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(done.get_future().wait_for(kTimerPatience), std::future_status::ready);
   EXPECT_EQ(ran.load(), 0);
 }
 
@@ -75,7 +75,7 @@ TEST(Timers, TQ2_HoldsWhileOthersAddAndCancel) {
   for (std::thread& thread : threads) thread.join();
   std::promise<void> done;
   timers->run_at(now(), [&done] { done.set_value(); });
-  ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(done.get_future().wait_for(kTimerPatience), std::future_status::ready);
   EXPECT_EQ(ran.load(), 3 * kEach) << "due earlier, so run earlier";
   EXPECT_EQ(cancelled_ran.load(), 0);
 }
@@ -95,7 +95,7 @@ TEST(Timers, ATaskMayAddAnother) {
   const std::unique_ptr<Timers> timers = make_threaded_timers();
   std::promise<void> done;
   timers->run_at(now(), [&] { timers->run_at(now(), [&done] { done.set_value(); }); });
-  EXPECT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(done.get_future().wait_for(kTimerPatience), std::future_status::ready);
 }
 
 }  // namespace

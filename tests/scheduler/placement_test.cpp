@@ -8,7 +8,7 @@
 namespace troupe::scheduler {
 namespace {
 
-struct Case {
+struct PlacementCase {
   std::string what;
   std::vector<NodeCapacity> nodes;
   std::string preferred;
@@ -16,7 +16,7 @@ struct Case {
 };
 
 TEST(Placement, ChoosesByLoadThenPreferenceThenName) {
-  const std::vector<Case> cases = {
+  const std::vector<PlacementCase> cases = {
       {"the only one", {{"a", 0, 9}}, "", "a"},
       {"the least loaded", {{"a", 0, 2}, {"b", 0, 1}, {"c", 0, 3}}, "", "b"},
       {"least loaded before preferred", {{"a", 0, 2}, {"b", 0, 1}}, "a", "b"},
@@ -26,7 +26,7 @@ TEST(Placement, ChoosesByLoadThenPreferenceThenName) {
       {"zero slots are any number", {{"a", 0, 1000}, {"b", 1000, 1000}}, "", "a"},
       {"over its slots is full too", {{"a", 1, 5}, {"b", 0, 6}}, "", "b"},
   };
-  for (const Case& each : cases) {
+  for (const PlacementCase& each : cases) {
     const auto chosen = choose_node(each.nodes, each.preferred);
     ASSERT_TRUE(chosen) << each.what;
     EXPECT_EQ(*chosen, each.chosen) << each.what;

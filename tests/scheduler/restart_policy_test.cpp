@@ -21,7 +21,7 @@ RestartLimits limits(int restarts) {
   return some;
 }
 
-struct Case {
+struct RestartCase {
   std::string what;
   std::vector<TimePoint> failures;
   TimePoint now;
@@ -30,7 +30,7 @@ struct Case {
 };
 
 TEST(RestartPolicy, RP1_OnlyFailuresWithinTheWindowCount) {
-  const std::vector<Case> cases = {
+  const std::vector<RestartCase> cases = {
       {"the first goes on at once", {at(0s)}, at(0s), 3, 0ms},
       {"the second waits", {at(0s), at(1s)}, at(1s), 3, 50ms},
       {"the third waits longer", {at(0s), at(1s), at(2s)}, at(2s), 3, 200ms},
@@ -42,7 +42,7 @@ TEST(RestartPolicy, RP1_OnlyFailuresWithinTheWindowCount) {
       {"no restart allowed", {at(0s)}, at(0s), 0, std::nullopt},
       {"one allowed", {at(0s)}, at(0s), 1, 0ms},
   };
-  for (const Case& each : cases) {
+  for (const RestartCase& each : cases) {
     const RestartDecision decision = decide_restart(each.failures, each.now, limits(each.restarts));
     EXPECT_EQ(decision.restart_after, each.after) << each.what << ": " << decision.reason;
     EXPECT_EQ(decision.reason.ends_with("giving up"), !each.after.has_value()) << decision.reason;

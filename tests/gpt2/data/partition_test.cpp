@@ -37,7 +37,7 @@ PartitionRequest request_of(std::uint64_t count, std::uint32_t parts, PartitionM
   return request;
 }
 
-std::string refusal(const PartitionRequest& request) {
+std::string partition_refusal(const PartitionRequest& request) {
   try {
     (void)partition(request);
   } catch (const DataError& error) {
@@ -122,14 +122,14 @@ TEST(Partition, SequentialRunsAndStridesAreWhatTheySay) {
 }
 
 TEST(Partition, RefusesWhatCannotBeDone) {
-  EXPECT_NE(refusal(request_of(3, 0, PartitionMode::shuffled)), "accepted");
-  EXPECT_NE(refusal(request_of(3, 4, PartitionMode::shuffled)).find("4"), std::string::npos);
+  EXPECT_NE(partition_refusal(request_of(3, 0, PartitionMode::shuffled)), "accepted");
+  EXPECT_NE(partition_refusal(request_of(3, 4, PartitionMode::shuffled)).find("4"), std::string::npos);
   PartitionRequest unlabelled = request_of(10, 2, PartitionMode::shuffled);
   unlabelled.mode = PartitionMode::balanced;
-  EXPECT_NE(refusal(unlabelled).find("label"), std::string::npos);
+  EXPECT_NE(partition_refusal(unlabelled).find("label"), std::string::npos);
   PartitionRequest lumpy = request_of(10, 2, PartitionMode::shuffled);
   lumpy.groups.assign(10, "everybody");
-  EXPECT_NE(refusal(lumpy), "accepted");
+  EXPECT_NE(partition_refusal(lumpy), "accepted");
   EXPECT_THROW((void)parse_partition_mode("random"), DataError);
 }
 

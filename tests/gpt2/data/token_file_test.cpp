@@ -15,7 +15,7 @@ std::string bytes() {
 }
 
 /// The DataError's text, or "accepted".
-std::string refusal(const std::string& content) {
+std::string token_file_refusal(const std::string& content) {
   const test::TemporaryFolder folder;
   try {
     (void)read_token_file(folder.write("text.tokens", content));
@@ -40,26 +40,29 @@ TEST(TokenFile, TF1_ReadsWhatWasWritten) {
 }
 
 TEST(TokenFile, TF2_EveryShorterFileIsRefused) {
-  ASSERT_EQ(refusal(bytes()), "accepted");
+  ASSERT_EQ(token_file_refusal(bytes()), "accepted");
   for (std::size_t size = 0; size < bytes().size(); ++size) {
-    EXPECT_NE(refusal(bytes().substr(0, size)), "accepted") << size << " bytes";
+    EXPECT_NE(token_file_refusal(bytes().substr(0, size)), "accepted") << size << " bytes";
   }
-  EXPECT_NE(refusal(bytes() + "xx"), "accepted");
+  EXPECT_NE(token_file_refusal(bytes() + "xx"), "accepted");
 }
 
 TEST(TokenFile, TF2_SaysWhatIsWrong) {
   std::string damaged = bytes();
   damaged[66] = static_cast<char>(damaged[66] ^ 1);
-  EXPECT_NE(refusal(damaged).find("checksum"), std::string::npos);
+  EXPECT_NE(token_file_refusal(damaged).find("checksum"), std::string::npos);
   for (const std::size_t offset : {12U, 24U, 28U, 32U, 47U, 48U}) {
     std::string lying = bytes();
     lying[offset] = static_cast<char>(lying[offset] ^ 1);
-    EXPECT_NE(refusal(lying).find("checksum"), std::string::npos) << "offset " << offset << ": " << refusal(lying);
+    EXPECT_NE(token_file_refusal(lying).find("checksum"), std::string::npos)
+        << "offset " << offset << ": " << token_file_refusal(lying);
   }
   std::string other = bytes();
   other[8] = 1;
-  EXPECT_NE(refusal(other).find("version 1, not 2; write it again with: troupe tokenize"), std::string::npos);
-  EXPECT_NE(refusal(token_file_bytes({"bytes", 100, 0}, kTokens)).find("token 255 at position 2"), std::string::npos);
+  EXPECT_NE(token_file_refusal(other).find("version 1, not 2; write it again with: troupe tokenize"),
+            std::string::npos);
+  EXPECT_NE(token_file_refusal(token_file_bytes({"bytes", 100, 0}, kTokens)).find("token 255 at position 2"),
+            std::string::npos);
 }
 
 }  // namespace

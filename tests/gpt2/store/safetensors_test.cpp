@@ -23,7 +23,7 @@ std::string tensor(const std::string& name, const std::string& shape, int begin,
 }
 
 /// The StorageError's text, or "accepted".
-std::string refusal(const std::string& content) {
+std::string safetensors_refusal(const std::string& content) {
   const test::TemporaryFolder folder;
   try {
     const SafetensorsFile file(folder.write("weights.safetensors", content));
@@ -52,30 +52,33 @@ TEST(Safetensors, ReadsWhatWasWritten) {
 
 TEST(Safetensors, SF1_RefusesWhatDoesNotFit) {
   const std::string data(32, 'x');
-  ASSERT_EQ(refusal(file_of("{" + tensor("a", "[8]", 0, 32) + "}", data)), "accepted");
-  EXPECT_NE(refusal(""), "accepted");
-  EXPECT_NE(refusal("1234567"), "accepted");
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[8]", 0, 32) + "}", data.substr(1))), "accepted") << "outside";
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[7]", 0, 32) + "}", data)), "accepted") << "shape and size";
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[4611686018427387904,4]", 0, 32) + "}", data)), "accepted");
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[-8]", 0, 32) + "}", data)), "accepted");
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[5]", 0, 20) + "," + tensor("b", "[4]", 16, 32) + "}", data)),
-            "accepted")
+  ASSERT_EQ(safetensors_refusal(file_of("{" + tensor("a", "[8]", 0, 32) + "}", data)), "accepted");
+  EXPECT_NE(safetensors_refusal(""), "accepted");
+  EXPECT_NE(safetensors_refusal("1234567"), "accepted");
+  EXPECT_NE(safetensors_refusal(file_of("{" + tensor("a", "[8]", 0, 32) + "}", data.substr(1))), "accepted")
+      << "outside";
+  EXPECT_NE(safetensors_refusal(file_of("{" + tensor("a", "[7]", 0, 32) + "}", data)), "accepted") << "shape and size";
+  EXPECT_NE(safetensors_refusal(file_of("{" + tensor("a", "[4611686018427387904,4]", 0, 32) + "}", data)), "accepted");
+  EXPECT_NE(safetensors_refusal(file_of("{" + tensor("a", "[-8]", 0, 32) + "}", data)), "accepted");
+  EXPECT_NE(
+      safetensors_refusal(file_of("{" + tensor("a", "[5]", 0, 20) + "," + tensor("b", "[4]", 16, 32) + "}", data)),
+      "accepted")
       << "overlap";
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[3]", 0, 12) + "," + tensor("b", "[4]", 16, 32) + "}", data)),
-            "accepted")
+  EXPECT_NE(
+      safetensors_refusal(file_of("{" + tensor("a", "[3]", 0, 12) + "," + tensor("b", "[4]", 16, 32) + "}", data)),
+      "accepted")
       << "hole";
-  EXPECT_NE(refusal(file_of("{" + tensor("a", "[8]", 32, 0) + "}", data)), "accepted") << "backwards";
-  EXPECT_NE(refusal(file_of("[]", data)), "accepted");
-  EXPECT_NE(refusal(file_of("{", data)), "accepted");
+  EXPECT_NE(safetensors_refusal(file_of("{" + tensor("a", "[8]", 32, 0) + "}", data)), "accepted") << "backwards";
+  EXPECT_NE(safetensors_refusal(file_of("[]", data)), "accepted");
+  EXPECT_NE(safetensors_refusal(file_of("{", data)), "accepted");
   const std::string deep = R"({"a":{"dtype":"F32","shape":)" + std::string(200'000, '[');
-  EXPECT_NE(refusal(file_of(deep + std::string(200'000, ']') + R"(,"data_offsets":[0,32]}})", data))
+  EXPECT_NE(safetensors_refusal(file_of(deep + std::string(200'000, ']') + R"(,"data_offsets":[0,32]}})", data))
                 .find("at offset 42: more than 8 levels"),
             std::string::npos)
-      << refusal(file_of(deep, data));
+      << safetensors_refusal(file_of(deep, data));
   std::string endless = file_of("{}", "");
   endless[7] = 0x7f;
-  EXPECT_NE(refusal(endless).find("header of"), std::string::npos);
+  EXPECT_NE(safetensors_refusal(endless).find("header of"), std::string::npos);
 }
 
 TEST(Safetensors, SF1_NoFlippedByteOfTheHeaderCrashesTheReader) {
@@ -84,7 +87,7 @@ TEST(Safetensors, SF1_NoFlippedByteOfTheHeaderCrashesTheReader) {
   for (int i = 0; i < 2000; ++i) {
     std::string bad = good;
     bad[random() % (good.size() - 32)] = static_cast<char>(random());
-    (void)refusal(bad);  // accepted or refused, in words
+    (void)safetensors_refusal(bad);  // accepted or refused, in words
   }
 }
 

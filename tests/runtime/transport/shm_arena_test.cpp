@@ -18,8 +18,6 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::size_t kMiB = 1ULL << 20;
-
 std::unique_ptr<ShmArena> make_arena(const TestFolder& folder, std::size_t bytes) {
   return ShmArena::create(folder.path(), 7, bytes).value();
 }

@@ -16,8 +16,6 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::size_t kMiB = 1ULL << 20;
-
 /// A child that listens at `where` and keeps every envelope, credit and payload, until it is killed.
 Child hoarder(const ZmqTransportOptions& options) {
   return Child([options](ChildEnd& end) {

@@ -8,8 +8,6 @@
 namespace troupe::runtime {
 namespace {
 
-const std::string kAnyPort = "tcp://127.0.0.1:*";
-
 /// Why a peer was given up, for the text of a failure.
 std::string first_cause(const RecordingSink& sink) {
   return sink.downs().empty() ? " nobody given up" : " given up: " + sink.downs().front().why.text;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -23,6 +24,9 @@ namespace troupe::runtime {
 
 /// Long enough for a loaded machine with a sanitizer; reached only by a test that fails.
 inline constexpr std::chrono::seconds kPatience{5};
+
+inline constexpr std::size_t kMiB = 1ULL << 20;
+inline const std::string kAnyPort = "tcp://127.0.0.1:*";
 
 /// Keeps what a transport hands up, and lets a test wait for it.
 class RecordingSink final : public TransportSink {

@@ -11,9 +11,6 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::size_t kMiB = 1ULL << 20;
-const std::string kAnyPort = "tcp://127.0.0.1:*";
-
 // Both kinds of endpoints.
 class ZmqTransport : public testing::TestWithParam<const char*> {
 protected:
