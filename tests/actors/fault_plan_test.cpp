@@ -17,7 +17,7 @@ FaultRule rule(std::string_view text) {
   return parse_fault_rule(text).value();
 }
 
-std::string refusal(std::string_view text) {
+std::string plan_refusal(std::string_view text) {
   const auto parsed = parse_fault_rule(text);
   return parsed ? "accepted" : parsed.failure().text;
 }
@@ -45,23 +45,26 @@ TEST(FaultPlan, ReadsARule) {
 }
 
 TEST(FaultPlan, SaysWhatIsWrongWithARule) {
-  EXPECT_NE(refusal("kill stage/r0.s0 @step=1,phase=idle").find("unknown action \"kill\""), std::string::npos);
-  EXPECT_NE(refusal("kill9 nobody @step=1,phase=idle").find("no actor is called \"nobody\""), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=x,phase=idle").find("step is not a number"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,phase=sleep").find("sleep"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1").find("phase is missing"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 step=1,phase=idle").find("the last with @"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,where=idle").find("unknown key \"where\""), std::string::npos);
-  EXPECT_NE(refusal("throw data/r0 @step=1,phase=reduce").find("has no phase reduce of its own"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=0,phase=idle").find("steps count from 1"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @phase=idle").find("step is missing"), std::string::npos);
-  EXPECT_NE(refusal("kill9 ps @step=1,phase=idle,incarnation=0").find("incarnations count from 1"), std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,phase=vote").find("nothing is made to fail in phase vote"),
+  EXPECT_NE(plan_refusal("kill stage/r0.s0 @step=1,phase=idle").find("unknown action \"kill\""), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 nobody @step=1,phase=idle").find("no actor is called \"nobody\""), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=x,phase=idle").find("step is not a number"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=sleep").find("sleep"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1").find("phase is missing"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 step=1,phase=idle").find("the last with @"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,where=idle").find("unknown key \"where\""), std::string::npos);
+  EXPECT_NE(plan_refusal("throw data/r0 @step=1,phase=reduce").find("has no phase reduce of its own"),
             std::string::npos);
-  EXPECT_NE(refusal("kill9 stage/r0.s0 @step=1,phase=load").find("phase load"), std::string::npos);
-  EXPECT_NE(refusal("kill9 data/r0 @step=1,phase=evaluate").find("phase evaluate"), std::string::npos);
-  EXPECT_NE(refusal("kill9 trainer @step=1,phase=backward").find("trainer has no phase backward"), std::string::npos);
-  EXPECT_NE(refusal("").find("a rule reads: kill9|exit|throw"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=0,phase=idle").find("steps count from 1"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @phase=idle").find("step is missing"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 ps @step=1,phase=idle,incarnation=0").find("incarnations count from 1"),
+            std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=vote").find("nothing is made to fail in phase vote"),
+            std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=load").find("phase load"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 data/r0 @step=1,phase=evaluate").find("phase evaluate"), std::string::npos);
+  EXPECT_NE(plan_refusal("kill9 trainer @step=1,phase=backward").find("trainer has no phase backward"),
+            std::string::npos);
+  EXPECT_NE(plan_refusal("").find("a rule reads: kill9|exit|throw"), std::string::npos);
 }
 
 /// Two replicas of two stages, 12 steps, checkpoints at 4, 8 and 12, validations at 6 and 12.

@@ -21,8 +21,8 @@ const actors::GatherOptions kPatient = with_deadline(std::chrono::seconds(30));
 const actors::GatherOptions kImpatient = with_deadline(std::chrono::milliseconds(150));
 
 /// A group on one node, whose members meet on one board.
-struct Group {
-  explicit Group(const SumCase& sum_case) : what(sum_case) {}
+struct GatherGroup {
+  explicit GatherGroup(const SumCase& sum_case) : what(sum_case) {}
 
   void add(std::uint32_t member, const actors::GatherOptions& options, const std::string& device = "") {
     auto communicator = std::make_unique<BoardCommunicator>(board, device);
@@ -71,7 +71,7 @@ TEST(GatherCollective, GC1_TheSumIsThatOfTheTreeForAnyMembersAndChunk) {
   for (const SumCase what : {SumCase{1, 5, 100}, SumCase{2, 6, 100}, SumCase{3, 12, 101}, SumCase{4, 8, 64}}) {
     for (const std::int64_t chunk : {7, 64, 1000}) {
       SCOPED_TRACE(std::to_string(what.members) + " members, chunks of " + std::to_string(chunk));
-      Group group(what);
+      GatherGroup group(what);
       actors::GatherOptions options = kPatient;
       options.chunk = chunk;
       group.add_all(options);
@@ -83,7 +83,7 @@ TEST(GatherCollective, GC1_TheSumIsThatOfTheTreeForAnyMembersAndChunk) {
 }
 
 TEST(GatherCollective, GC2_WhoNeverOfferedIsNamedAndNobodyConnects) {
-  Group group({3, 6, 10});
+  GatherGroup group({3, 6, 10});
   group.add(0, kImpatient);
   group.tell_first(group.offer_of(2, {0, 4}));
   const std::string failure = group.node.sum(0, {0, 4}).second;
@@ -93,7 +93,7 @@ TEST(GatherCollective, GC2_WhoNeverOfferedIsNamedAndNobodyConnects) {
 }
 
 TEST(GatherCollective, GC2_WhoOffersAndNeverConnectsIsNamedAndTheRestIsAborted) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(0, kImpatient);
   group.tell_first(group.offer_of(1, {0, 4}));
   expect_has(group.node.sum(0, {0, 4}).second, "stage/r1.s0 offered a gradient and then never connected");
@@ -102,7 +102,7 @@ TEST(GatherCollective, GC2_WhoOffersAndNeverConnectsIsNamedAndTheRestIsAborted) 
 }
 
 TEST(GatherCollective, GC2_AConnectionThatNeverComesAboutPointsToTheNetwork) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(0, kImpatient);
   group.tell_first(group.offer_of(1, {0, 4}));
   group.tell_first(actors::CommunicatorEntered{0, 1});
@@ -110,14 +110,14 @@ TEST(GatherCollective, GC2_AConnectionThatNeverComesAboutPointsToTheNetwork) {
 }
 
 TEST(GatherCollective, GC2_AnIdThatNeverComesIsAskedOfTheFirstMember) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(1, kImpatient);
   ASSERT_TRUE((*group.node).send(SumCase::name(1), group.offer_of(0, {0, 4})));
   expect_has(group.node.sum(1, {0, 4}).second, "stage/r0.s0 never sent the id");
 }
 
 TEST(GatherCollective, GC3_EveryEpochConnectsAnew) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add_all(kPatient);
   group.expect_sum({0, 3});
   for (std::uint32_t member = 0; member < 2; ++member) ASSERT_TRUE(group.node.begin_epoch(member, 1));
@@ -127,7 +127,7 @@ TEST(GatherCollective, GC3_EveryEpochConnectsAnew) {
 }
 
 TEST(GatherCollective, GC4_OffersOfOtherEpochsDoNotCount) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(0, kImpatient);
   ASSERT_TRUE(group.node.begin_epoch(0, 7));
   group.tell_first(group.offer_of(1, {6, 4}));
@@ -136,7 +136,7 @@ TEST(GatherCollective, GC4_OffersOfOtherEpochsDoNotCount) {
 }
 
 TEST(GatherCollective, GC4_AnOfferOfALaterStepWaitsForIt) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add_all(kPatient);
   group.expect_sum({0, 0});
   // Member 1 is a step ahead: its offer comes before member 0 begins.
@@ -147,7 +147,7 @@ TEST(GatherCollective, GC4_AnOfferOfALaterStepWaitsForIt) {
 }
 
 TEST(GatherCollective, TwoMembersOnOneGpuAreRefusedInWords) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(0, kPatient, "host GPU 0000:01:00.0");
   group.tell_first(group.offer_of(1, {0, 4}, "host GPU 0000:01:00.0"));
   const std::string failure = group.node.sum(0, {0, 4}).second;
@@ -156,7 +156,7 @@ TEST(GatherCollective, TwoMembersOnOneGpuAreRefusedInWords) {
 }
 
 TEST(GatherCollective, AnOfferOfAnotherSizeIsRefused) {
-  Group group({2, 4, 10});
+  GatherGroup group({2, 4, 10});
   group.add(0, kPatient);
   actors::GatherOffer offer = group.offer_of(1, {0, 4});
   offer.elements = 11;
