@@ -4,18 +4,11 @@
 #include "runtime/watch.hpp"
 
 #include <time.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <set>
-#include <stdexcept>
 #include <utility>
 
 namespace troupe::runtime {
 namespace {
-
-// Room comes when the receiver has handled a message; much less than handling a large one takes.
-constexpr Duration kRoomCheck = std::chrono::milliseconds(1);
 
 /// CLOCK_MONOTONIC, so that pages of all processes of a host compare; shown, never decided by.
 std::int64_t monotonic_ns() {
@@ -24,51 +17,140 @@ std::int64_t monotonic_ns() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+bool is_end(ActorStatus status) {
+  return status == ActorStatus::stopped || status == ActorStatus::failed;
+}
+
+/// Work that waits for its place between messages.
+class TaskMail final : public Mail {
+public:
+  explicit TaskMail(ActorCell::Task work) : Mail(&kType), task(std::move(work)) {}
+  [[nodiscard]] std::string_view name() const override { return kType.name; }
+  [[nodiscard]] Envelope to_envelope() const override { return {}; }
+
+  static constexpr MessageType kType{"runtime.task"};
+  ActorCell::Task task;
+};
+
+/// Adds to a counter that only one thread writes.
+void add_one(std::atomic<std::uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 ActorCell::ActorCell(Node& node, NodeCore& core, Parts parts)
-    : node_(node), core_(core), parts_(std::move(parts)), mailbox_(parts_.mailbox_capacity) {
-  snapshot_.actor = parts_.id;
-  snapshot_.process = getpid();
+    : node_(node),
+      core_(core),
+      parts_(std::move(parts)),
+      name_key_(name_hash(parts_.id.name)),
+      mailbox_(parts_.mailbox_capacity) {
   publish();
 }
 
+ActorCell::Extras& ActorCell::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+ActorCell::Remarks& ActorCell::remarks() {
+  if (!remarks_) remarks_ = std::make_unique<Remarks>();
+  return *remarks_;
+}
+
+// ---- seen from outside ---------------------------------------------------------------------------------------------
+
+bool ActorCell::is_over() const {
+  return is_end(status_.load(std::memory_order_relaxed));
+}
+
 void ActorCell::publish() {
-  const std::lock_guard lock(mutex_);
-  snapshot_.queued = static_cast<std::uint32_t>(mailbox_.size());
-  snapshot_.updated_ns = monotonic_ns();
-  if (parts_.page) parts_.page->publish(snapshot_);
+  if (!parts_.page) return;
+  updated_ns_.store(monotonic_ns(), std::memory_order_relaxed);
+  parts_.page->publish(snapshot());
 }
 
 Snapshot ActorCell::snapshot() const {
+  Snapshot now;
+  now.actor = parts_.id;
+  now.process = core_.process;
+  now.queued = static_cast<std::uint32_t>(mailbox_.size());
+  now.handled = handled_.load(std::memory_order_relaxed);
+  now.stale_rejected = stale_rejected_.load(std::memory_order_relaxed);
+  now.dead_letters = dead_letters_.load(std::memory_order_relaxed);
+  now.updated_ns = updated_ns_.load(std::memory_order_relaxed);
+  now.busy_since_ns = busy_since_ns_.load(std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
-  Snapshot copy = snapshot_;
-  copy.queued = static_cast<std::uint32_t>(mailbox_.size());
-  return copy;
-}
-
-void ActorCell::count_stale() {
-  const std::lock_guard lock(mutex_);
-  ++snapshot_.stale_rejected;
-}
-
-void ActorCell::count_dead_letter() {
-  const std::lock_guard lock(mutex_);
-  ++snapshot_.dead_letters;
-}
-
-PushResult ActorCell::deliver(Envelope& envelope, Room room) {
-  const PushResult result = mailbox_.push(envelope, room);
-  if (result == PushResult::queued) post([self = shared_from_this()] { self->turn(); });
-  return result;
-}
-
-void ActorCell::post(std::function<void()> task) {
-  if (!started_.load(std::memory_order_acquire)) {
-    const std::lock_guard lock(mutex_);
-    if (!started_.load(std::memory_order_relaxed)) return early_.push_back(std::move(task));
+  now.status = status_.load(std::memory_order_relaxed);
+  if (const MessageType* const type = last_message_.load(std::memory_order_relaxed)) {
+    now.last_message = type->name;
+  } else if (remarks_) {
+    now.last_message = remarks_->last_message;
   }
-  parts_.strand->post(std::move(task));
+  if (remarks_) {
+    now.failure = remarks_->failure;
+    now.phase = remarks_->phase;
+    now.step = remarks_->step;
+    now.micro_batch = remarks_->micro_batch;
+  }
+  return now;
+}
+
+void ActorCell::note_begin(const Mail& mail) {
+  const MessageType* type = mail.type();
+  if (type == nullptr) {
+    if (const Behavior::Entry* const entry = behavior_.find(mail)) type = entry->type;
+  }
+  if (type == nullptr) {
+    const std::lock_guard lock(mutex_);
+    remarks().last_message = mail.name();
+  }
+  last_message_.store(type, std::memory_order_relaxed);
+  add_one(handled_);
+  const std::int64_t now = monotonic_ns();
+  busy_since_ns_.store(now, std::memory_order_relaxed);
+  updated_ns_.store(now, std::memory_order_relaxed);
+  publish();
+}
+
+// ---- inward --------------------------------------------------------------------------------------------------------
+
+PushResult ActorCell::deliver(MailPtr& mail, Room room) {
+  const PushResult result = mailbox_.push(mail, room);
+  if (result != PushResult::queued_first) return result;
+  parts_.strand->wake(shared_from_this());
+  return PushResult::queued;
+}
+
+void ActorCell::push_task(Task task) {
+  MailPtr mail = std::make_unique<TaskMail>(std::move(task));
+  (void)deliver(mail, Room::always);  // refused only when there is nobody left to do it
+}
+
+void ActorCell::start(Started started) {
+  on_started_ = std::move(started);
+  parts_.strand->wake(shared_from_this());
+}
+
+bool ActorCell::resume(int most) {
+  if (status_.load(std::memory_order_relaxed) == ActorStatus::starting) {
+    run_start();
+    --most;
+  }
+  for (; most > 0; --most) {
+    const MailPtr mail = mailbox_.pop();
+    if (!mail) {
+      if (mailbox_.is_closed()) finish();  // abandoned
+      return !mailbox_.sleep();
+    }
+    if (mail->type() == &TaskMail::kType) {
+      static_cast<TaskMail&>(*mail).task(*this);
+    } else {
+      take_turn(*mail);
+    }
+    // Here the mail goes, and with it the credit of the link that brought it.
+  }
+  return true;
 }
 
 /// Runs the actor's code. The one place where its exceptions are caught.
@@ -83,108 +165,95 @@ void ActorCell::guarded(std::string_view where, const Work& work) {
   }
 }
 
-void ActorCell::start(Started started) {
-  parts_.strand->post([self = shared_from_this(), started = std::move(started)] {
-    Context context(self->node_, *self, nullptr);
-    self->guarded("on_start", [&] {
-      self->behavior_ = self->parts_.actor->behavior();
-      self->parts_.actor->on_start(context);
-      const std::lock_guard lock(self->mutex_);
-      self->snapshot_.status = ActorStatus::running;
-    });
-    const Snapshot now = self->snapshot();
-    if (now.status == ActorStatus::failed) return started(Failure{FailureKind::faulted, now.failure});
-    self->publish();
-    started(Done{});
-    if (self->wish_ == Wish::stop) self->finish();
+void ActorCell::run_start() {
+  const Started started = std::exchange(on_started_, nullptr);
+  Context context(node_, *this, nullptr);
+  guarded("on_start", [&] {
+    behavior_ = parts_.actor->behavior();
+    parts_.actor->on_start(context);
+    status_.store(ActorStatus::running, std::memory_order_relaxed);
   });
-  // The node knows the cell already: what others asked of it meanwhile follows, in order and outside the lock.
-  for (std::vector<std::function<void()>> early;; early.clear()) {
-    {
-      const std::lock_guard lock(mutex_);
-      early.swap(early_);
-      if (early.empty()) return started_.store(true, std::memory_order_release);
-    }
-    for (std::function<void()>& task : early) parts_.strand->post(std::move(task));
-  }
+  if (is_over()) return started(Failure{FailureKind::faulted, snapshot().failure});
+  publish();
+  started(Done{});
+  if (wish_ == Wish::stop) finish();
 }
 
-void ActorCell::turn() {
-  std::optional<Envelope> envelope = mailbox_.pop();
-  if (!envelope) return;  // drained when the actor ended
-  {
-    const std::lock_guard lock(mutex_);
-    ++snapshot_.handled;
-    snapshot_.last_message = envelope->message;
-    snapshot_.busy_since_ns = monotonic_ns();
-  }
-  publish();
-  const bool is_request = envelope->header.kind == EnvelopeKind::request;
+void ActorCell::take_turn(Mail& mail) {
+  note_begin(mail);
+  const bool is_request = mail.header.kind == EnvelopeKind::request;
   answer_ = is_request ? Answer::owed : Answer::given;
-  guarded(envelope->message, [&] { handle(*envelope); });
-  if (is_request && answer_ == Answer::owed) {
-    const Snapshot now = snapshot();
-    const bool failed = now.status == ActorStatus::failed;
-    const std::string text = failed ? parts_.id.describe() + " failed: " + now.failure
-                                    : parts_.id.describe() + " did not answer " + envelope->message;
-    core_.answer_failure(*envelope, {failed ? FailureKind::faulted : FailureKind::unknown, text});
-  }
-  envelope.reset();  // gives credit back before anything else happens
-  {
-    const std::lock_guard lock(mutex_);
-    snapshot_.busy_since_ns = 0;
-  }
+  guarded(mail.name(), [&] { handle(mail); });
+  if (answer_ == Answer::owed) answer_owed(mail);
+  busy_since_ns_.store(0, std::memory_order_relaxed);
   publish();
   if (wish_ == Wish::stop) finish();
 }
 
-void ActorCell::handle(const Envelope& envelope) {
-  Context context(node_, *this, &envelope);
-  const EnvelopeKind kind = envelope.header.kind;
-  if (kind == EnvelopeKind::reply || kind == EnvelopeKind::failure) return handle_answer(envelope, context);
-  const Result<Done> delivered = behavior_.deliver(envelope, context);
-  if (delivered) return;
+void ActorCell::answer_owed(const Mail& request) {
+  const bool failed = status_.load(std::memory_order_relaxed) == ActorStatus::failed;
+  const std::string text = failed ? parts_.id.describe() + " failed: " + snapshot().failure
+                                  : parts_.id.describe() + " did not answer " + std::string(request.name());
+  core_.answer_failure(request, {failed ? FailureKind::faulted : FailureKind::unknown, text});
+}
+
+void ActorCell::handle(Mail& mail) {
+  Context context(node_, *this, &mail);
+  const EnvelopeKind kind = mail.header.kind;
+  if (kind == EnvelopeKind::reply || kind == EnvelopeKind::failure) return handle_answer(mail, context);
+  const Behavior::Entry* const entry = behavior_.find(mail);
+  const Result<Done> handled =
+      entry != nullptr ? entry->handle(*entry, mail, context)
+                       : Failure{FailureKind::unknown, "no handler for message " + std::string(mail.name())};
+  if (handled) return;
   count_dead_letter();
-  core_.log_dead_letter(envelope, delivered.failure());
+  core_.log_dead_letter(mail, handled.failure());
   if (kind == EnvelopeKind::request) {
     answer_ = Answer::given;
-    core_.answer_failure(envelope, delivered.failure().within(parts_.id.describe()));
+    core_.answer_failure(mail, handled.failure().within(parts_.id.describe()));
   }
 }
 
-void ActorCell::handle_answer(const Envelope& envelope, Context& context) {
-  const auto found = continuations_.find(envelope.header.correlation);
-  if (found == continuations_.end()) return;
-  const Continuation then = std::move(found->second);
-  continuations_.erase(found);
-  if (envelope.header.kind == EnvelopeKind::reply) return then(envelope, context);
-  then(NodeCore::failure_of(envelope), context);
+/// Each outcome is a turn, which may end the actor: then nobody waits for the others.
+void ActorCell::fail_rows(std::vector<OpenRequests::Row> rows,
+                          const std::function<Failure(const OpenRequests::Row&)>& why) {
+  for (const OpenRequests::Row& row : rows) {
+    if (is_over()) return;
+    MailPtr mail = NodeCore::failure_mail(why(row));
+    mail->header.cause = row.cause;
+    note_begin(*mail);
+    answer_ = Answer::given;
+    guarded(mail->name(), [&] {
+      Context context(node_, *this, mail.get());
+      row.awaiting->fail(NodeCore::failure_of(*mail), context);
+    });
+    busy_since_ns_.store(0, std::memory_order_relaxed);
+    publish();
+    if (wish_ == Wish::stop) finish();
+  }
 }
+
+// ---- the end -------------------------------------------------------------------------------------------------------
 
 void ActorCell::ask_to_stop(std::function<void()> stopped) {
   {
     const std::lock_guard lock(mutex_);
-    const bool over = snapshot_.status == ActorStatus::stopped || snapshot_.status == ActorStatus::failed;
-    if (!over) {
-      on_stopped_.push_back(std::move(stopped));
+    if (!is_over()) {
+      remarks().on_stopped.push_back(std::move(stopped));
       stopped = nullptr;
     }
   }
   if (stopped) return stopped();
-  post([self = shared_from_this()] { self->finish(); });
+  push_task([](ActorCell& cell) { cell.finish(); });
 }
 
 void ActorCell::finish() {
-  const ActorStatus status = snapshot().status;
-  if (status == ActorStatus::stopped || status == ActorStatus::failed) return;
-  {
-    const std::lock_guard lock(mutex_);
-    snapshot_.status = ActorStatus::stopping;
-  }
+  if (is_over()) return;
+  status_.store(ActorStatus::stopping, std::memory_order_relaxed);
   Context context(node_, *this, nullptr);
   guarded("on_stop", [&] { parts_.actor->on_stop(context); });
-  if (!kept_.empty()) send_kept();
-  if (snapshot().status != ActorStatus::failed) end(ActorStatus::stopped, {FailureKind::disconnected, "stopped"});
+  if (extras_) send_kept();
+  if (!is_over()) end(ActorStatus::stopped, {FailureKind::disconnected, "stopped"});
 }
 
 void ActorCell::fail(const Failure& cause) {
@@ -195,83 +264,39 @@ void ActorCell::abandon(const Failure& why) {
   answer_waiting(mailbox_.close(), why.within(parts_.id.describe() + " is abandoned"));
 }
 
-void ActorCell::answer_waiting(const std::vector<Envelope>& waiting, const Failure& why) {
-  for (const Envelope& envelope : waiting) {
-    if (envelope.header.kind == EnvelopeKind::request) core_.answer_failure(envelope, why);
+void ActorCell::answer_waiting(std::vector<MailPtr> waiting, const Failure& why) {
+  for (const MailPtr& mail : waiting) {
+    if (mail->header.kind == EnvelopeKind::request) core_.answer_failure(*mail, why);
   }
-}
-
-void ActorCell::remember_deferred(const ReplyTo& asker) {
-  deferred_.push_back(asker);
-  if (deferred_.size() > parts_.mailbox_capacity) deferred_.pop_front();
-}
-
-void ActorCell::forget_deferred(const ReplyTo& asker) {
-  const auto found = std::find_if(deferred_.begin(), deferred_.end(), [&asker](const ReplyTo& row) {
-    return row.correlation == asker.correlation && row.endpoint == asker.endpoint;
-  });
-  if (found != deferred_.end()) deferred_.erase(found);
-}
-
-bool ActorCell::is_kept_waiting(const ActorId& receiver) const {
-  return std::any_of(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.to.name == receiver.name; });
-}
-
-void ActorCell::keep_for_later(const ActorId& to, Envelope envelope) {
-  if (kept_.size() >= kMaxWaitingSends) {
-    throw std::runtime_error(std::to_string(kMaxWaitingSends) + " messages wait for room, the last for " + to.name +
-                             ": it does not keep up");
-  }
-  kept_.push_back({to, std::move(envelope)});
-  if (kept_.size() == 1) send_kept_later();
-}
-
-void ActorCell::send_kept_later() {
-  core_.parts.timers->run_at(core_.parts.clock->now() + kRoomCheck, [weak = weak_from_this()] {
-    const std::shared_ptr<ActorCell> cell = weak.lock();
-    if (cell) cell->parts_.strand->post([cell] { cell->send_kept(); });
-  });
-}
-
-void ActorCell::send_kept() {
-  std::deque<Kept> still;
-  std::set<std::string> full;  // receivers; what follows for them keeps its place
-  for (Kept& kept : std::exchange(kept_, {})) {
-    if (!full.contains(kept.to.name)) {
-      const Result<Done> sent = core_.route(kept.to, kept.envelope);
-      if (sent) continue;
-      if (sent.failure().kind != FailureKind::overloaded) {
-        count_dead_letter();
-        continue;
-      }
-      full.insert(kept.to.name);
-    }
-    still.push_back(std::move(kept));
-  }
-  kept_ = std::move(still);
-  if (!kept_.empty()) send_kept_later();
 }
 
 void ActorCell::end(ActorStatus status, const Failure& cause) {
-  const std::vector<Envelope> waiting = mailbox_.close();
-  continuations_.clear();
+  std::vector<MailPtr> waiting = mailbox_.drain();
+  for (MailPtr& mail : mailbox_.close()) waiting.push_back(std::move(mail));
+  open_.clear();
   behavior_ = {};
   parts_.actor.reset();
+  const std::unique_ptr<Extras> extras = std::exchange(extras_, nullptr);
+  const Extras none;
+  const Extras& rest = extras ? *extras : none;
+  busy_since_ns_.store(0, std::memory_order_relaxed);
+  dead_letters_.fetch_add(rest.kept_count, std::memory_order_relaxed);
   std::vector<std::function<void()>> listeners;
   {
     const std::lock_guard lock(mutex_);
-    snapshot_.status = status;
-    snapshot_.busy_since_ns = 0;
-    snapshot_.dead_letters += kept_.size();
-    if (status == ActorStatus::failed) snapshot_.failure = cause.text;
-    listeners.swap(on_stopped_);
+    if (status == ActorStatus::failed) remarks().failure = cause.text;
+    if (remarks_) listeners.swap(remarks_->on_stopped);
+    status_.store(status, std::memory_order_relaxed);
   }
-  for (const Kept& kept : std::exchange(kept_, {})) core_.log_dead_letter(kept.envelope, cause);
+  for (const auto& [receiver, mails] : rest.kept) {
+    for (const Extras::Kept& kept : mails) core_.log_dead_letter(*kept.mail, cause);
+  }
   publish();
   const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
-  answer_waiting(waiting, seen_outside);
-  for (const ReplyTo& asker : std::exchange(deferred_, {})) {
-    (void)core_.answer(asker, NodeCore::failure_envelope(seen_outside));  // an asker that is gone needs no answer
+  answer_waiting(std::move(waiting), seen_outside);
+  for (const ReplyTo& asker : rest.deferred) {
+    // an asker that is gone needs no answer
+    (void)core_.answer(asker, NodeCore::failure_mail(seen_outside), parts_.id.name);
   }
   core_.cell_ended(*this, cause);
   for (const std::function<void()>& listener : listeners) listener();

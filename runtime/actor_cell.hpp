@@ -6,13 +6,16 @@
 #include "runtime/mailbox.hpp"
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
+#include "runtime/open_requests.hpp"
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <string>
 #include <vector>
 
 namespace troupe::runtime {
@@ -20,11 +23,14 @@ namespace troupe::runtime {
 class Node;
 class NodeCore;
 
-/// A running actor: mailbox, behavior, status. Gives the actor one turn at a time, and is the one place where an
-/// exception of an actor is caught.
+/// A running actor: mailbox, behavior, open requests, status. Gives the actor one turn at a time, and is the one place
+/// where an exception of an actor is caught.
 ///
-/// Thread-safety: deliver(), ask_to_stop(), abandon() and snapshot() from any thread; the rest in the actor's own turn.
-/// Ownership:     owns the actor (until its end), its mailbox and its strand; shared with the tasks posted for it.
+/// Thread-safety: deliver(), ask_to_stop(), abandon(), fail_requests() and snapshot() from any thread; the rest in the
+///                actor's own turn.
+/// Ownership:     owns the actor (until its end) and its mailbox; shared with the dispatcher while it is awake, and
+/// with
+///                cells that send to it.
 /// Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
 /// Restart:       a new incarnation is a new cell.
 ///
@@ -33,53 +39,82 @@ class NodeCore;
 /// CE-3  A request whose handler returned without answering or deferring is answered with a Failure.
 /// CE-4  The actor is destroyed in its own turn, before anybody hears of its end.
 /// CE-5  Nothing is handled before on_start(): what is delivered, or asked to stop, before start() waits for it.
-class ActorCell final : public std::enable_shared_from_this<ActorCell> {
+class ActorCell final : public Resumable, public std::enable_shared_from_this<ActorCell> {
 public:
   using Started = std::function<void(Result<Done>)>;
-  using Continuation = std::function<void(Result<Envelope>, Context&)>;
+  using Task = std::function<void(ActorCell&)>;
   struct Parts {
     ActorId id;
     std::unique_ptr<Actor> actor;
-    std::unique_ptr<Strand> strand;
+    std::shared_ptr<Strand> strand;    ///< of all shared actors, or a pinned one's own
     std::unique_ptr<StatusPage> page;  ///< may be empty
     std::size_t mailbox_capacity = 0;
   };
 
   ActorCell(Node& node, NodeCore& core, Parts parts);
 
-  /// Posts the first turn; `started` is called when on_start() has returned or thrown.
+  /// Lets the turns begin; `started` is called when on_start() has returned or thrown.
   void start(Started started);
-  /// @threadsafe  Takes the envelope only when it is queued.
-  [[nodiscard]] PushResult deliver(Envelope& envelope, Room room = Room::by_kind);
-  /// @threadsafe  Ends in good order after the turns already posted; `stopped` is called when it is over, at once if it
-  /// is over already.
+  /// @threadsafe  Takes the mail only when it is queued.
+  [[nodiscard]] PushResult deliver(MailPtr& mail, Room room = Room::by_kind);
+  /// @threadsafe  Ends in good order after the mail already delivered; `stopped` is called when it is over, at once if
+  /// it is over already.
   void ask_to_stop(std::function<void()> stopped);
   /// @threadsafe  Nothing that waits in the mailbox will be handled; requests among it fail with `why`. For an actor
   /// that does not come to its end in time.
   void abandon(const Failure& why);
+  /// @threadsafe  The open requests that `take` picks fail with `why`, in a turn of this actor.
+  using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&)>;
+  void fail_requests(Take take, Failure why);
+  /// @threadsafe  There may be room now for what had none.
+  void try_kept_again();
+  /// @threadsafe
+  [[nodiscard]] bool has_open_requests() const { return open_.count() > 0; }
   /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
   /// @threadsafe
-  void count_stale();
+  void count_stale() { stale_rejected_.fetch_add(1, std::memory_order_relaxed); }
   /// @threadsafe
-  void count_dead_letter();
+  void count_dead_letter() { dead_letters_.fetch_add(1, std::memory_order_relaxed); }
+  /// Of the requests it will answer later there were more than its mailbox's capacity; in its own turn.
+  [[nodiscard]] bool has_forgotten() const { return has_forgotten_; }
+  /// @threadsafe  Stopped or failed.
+  [[nodiscard]] bool is_over() const;
   [[nodiscard]] const ActorId& id() const { return parts_.id; }
+  [[nodiscard]] std::uint64_t name_key() const { return name_key_; }
+
+  bool resume(int most) override;
 
 private:
   friend class Context;
 
-  /// A turn on the strand, after on_start()'s.
-  void post(std::function<void()> task);
-  void turn();
-  void handle(const Envelope& envelope);
+  /// Work that is no message, done between messages in the order pushed.
+  void push_task(Task task);
+  void run_start();
+  void take_turn(Mail& mail);
+  void handle(Mail& mail);
+  void handle_answer(Mail& mail, Context& context);
+  void answer_owed(const Mail& request);
+  void note_begin(const Mail& mail);
+
+  Result<Done> route(const ActorId& to, MailPtr& mail);
+  [[nodiscard]] ActorCell* find_peer(std::uint64_t name);
+  void answer(const ReplyTo& asker, MailPtr mail);
+
+  void ask(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
+  void watch_deadline(TimePoint due);
+  void fail_due();
+  void fail_rows(std::vector<OpenRequests::Row> rows, const std::function<Failure(const OpenRequests::Row&)>& why);
+
   void remember_deferred(const ReplyTo& asker);
   void forget_deferred(const ReplyTo& asker);
-  void answer_waiting(const std::vector<Envelope>& waiting, const Failure& why);
+  void answer_waiting(std::vector<MailPtr> waiting, const Failure& why);
+
   [[nodiscard]] bool is_kept_waiting(const ActorId& receiver) const;
-  void keep_for_later(const ActorId& to, Envelope envelope);
+  void keep_for_later(const ActorId& to, MailPtr mail);
   void send_kept();
-  void send_kept_later();
-  void handle_answer(const Envelope& envelope, Context& context);
+  void look_for_room_later();
+
   void finish();
   void fail(const Failure& cause);
   void end(ActorStatus status, const Failure& cause);
@@ -90,26 +125,54 @@ private:
   Node& node_;      // outlives the cell
   NodeCore& core_;  // outlives the cell
   Parts parts_;     // constant after construction, except that the actor goes when it has ended
+  const std::uint64_t name_key_;
   Mailbox mailbox_;
 
   // The actor's turn only.
   Behavior behavior_;
-  std::unordered_map<std::uint64_t, Continuation> continuations_;
-  std::deque<ReplyTo>
-      deferred_;  // requests to be answered later; the oldest is forgotten beyond the mailbox's capacity
-  struct Kept {
-    ActorId to;
-    Envelope envelope;
+  OpenRequests open_;
+  TimePoint deadline_watched_ = TimePoint::max();  // the earliest for which a timer runs
+  struct Extras {                                  // what most actors never need
+    /// Cells this one sends to, by name: looking one up in the node takes a lock.
+    std::array<std::shared_ptr<ActorCell>, 8> peers;
+    std::deque<ReplyTo> deferred;  ///< to be answered later; the oldest is forgotten beyond the mailbox's capacity
+    struct Kept {
+      ActorId to;
+      MailPtr mail;
+    };
+    std::map<std::string, std::deque<Kept>> kept;  ///< messages for which there was no room yet, by receiver
+    std::size_t kept_count = 0;
+    bool looks_for_room = false;   ///< a timer runs
+    bool is_told_of_room = false;  ///< by the node, when a link has some
   };
-  std::deque<Kept> kept_;  // messages for which there was no room yet
+  Extras& extras();
+  std::unique_ptr<Extras> extras_;
+  Started on_started_;
+  bool has_forgotten_ = false;
   enum class Answer { owed, given } answer_ = Answer::given;
   enum class Wish { live, stop } wish_ = Wish::live;
 
+  // Written in the actor's turn (the counters by anybody), read by anybody.
+  std::atomic<ActorStatus> status_ = ActorStatus::starting;
+  std::atomic<const MessageType*> last_message_ = nullptr;
+  std::atomic<std::uint64_t> handled_ = 0;
+  std::atomic<std::uint64_t> stale_rejected_ = 0;
+  std::atomic<std::uint64_t> dead_letters_ = 0;
+  std::atomic<std::int64_t> busy_since_ns_ = 0;
+  std::atomic<std::int64_t> updated_ns_ = 0;
+
+  /// What changes seldom.
+  struct Remarks {
+    std::string last_message;  ///< where the type is not known
+    std::string failure;
+    Phase phase = Phase::none;
+    std::uint32_t step = 0;
+    std::uint32_t micro_batch = 0;
+    std::vector<std::function<void()>> on_stopped;
+  };
   mutable std::mutex mutex_;
-  Snapshot snapshot_;                              // guarded by mutex_
-  std::vector<std::function<void()>> on_stopped_;  // guarded by mutex_
-  std::vector<std::function<void()>> early_;       // guarded by mutex_: turns asked for before start()
-  std::atomic<bool> started_ = false;              // set under mutex_, when early_ is posted
+  std::unique_ptr<Remarks> remarks_;  // guarded by mutex_
+  Remarks& remarks();                 // under mutex_
 };
 
 }  // namespace troupe::runtime

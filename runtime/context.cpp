@@ -8,7 +8,7 @@
 
 namespace troupe::runtime {
 
-Context::Context(Node& node, ActorCell& cell, const Envelope* current) : node_(node), cell_(cell), current_(current) {}
+Context::Context(Node& node, ActorCell& cell, const Mail* current) : node_(node), cell_(cell), current_(current) {}
 
 const ActorId& Context::self() const {
   return cell_.id();
@@ -18,52 +18,51 @@ TimePoint Context::now() const {
   return node_.now();
 }
 
-void Context::sign(Envelope& envelope) const {
-  envelope.header.sender = name_hash(self().name);
-  envelope.header.sender_incarnation = self().incarnation;
-  envelope.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
-  envelope.sender_name = self().name;
+void Context::sign(Mail& mail) const {
+  mail.header.sender = cell_.name_key();
+  mail.header.sender_incarnation = self().incarnation;
+  mail.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
 }
 
-Result<Done> Context::send_envelope(const ActorId& to, Envelope envelope) {
-  sign(envelope);
-  Result<Done> sent = node_.core_->route(to, std::move(envelope));
+Result<Done> Context::send_mail(const ActorId& to, MailPtr mail) {
+  sign(*mail);
+  Result<Done> sent = cell_.route(to, mail);
   if (!sent) cell_.count_dead_letter();
   return sent;
 }
 
-Result<Done> Context::send_or_keep(const ActorId& to, Envelope envelope) {
-  sign(envelope);
+Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail) {
+  sign(*mail);
   if (!cell_.is_kept_waiting(to)) {
-    Result<Done> sent = node_.core_->route(to, envelope);
+    Result<Done> sent = cell_.route(to, mail);
     if (sent) return sent;
     if (sent.failure().kind != FailureKind::overloaded) {
       cell_.count_dead_letter();
       return sent;
     }
   }
-  cell_.keep_for_later(to, std::move(envelope));
+  cell_.keep_for_later(to, std::move(mail));
   return Done{};
 }
 
-void Context::reply_envelope(Envelope envelope) {
+void Context::reply_mail(MailPtr mail) {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return;
   cell_.answer_ = ActorCell::Answer::given;
-  answer_envelope(NodeCore::asker_of(*current_), std::move(envelope));
+  answer_mail(NodeCore::asker_of(*current_), std::move(mail));
 }
 
-void Context::answer_envelope(const ReplyTo& asker, Envelope envelope) {
-  sign(envelope);
+void Context::answer_mail(const ReplyTo& asker, MailPtr mail) {
+  sign(*mail);
   cell_.forget_deferred(asker);
-  (void)node_.core_->answer(asker, std::move(envelope));
+  cell_.answer(asker, std::move(mail));
 }
 
 void Context::reply_failure(const Failure& failure) {
-  reply_envelope(NodeCore::failure_envelope(failure));
+  reply_mail(NodeCore::failure_mail(failure));
 }
 
 void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
-  answer_envelope(asker, NodeCore::failure_envelope(failure));
+  answer_mail(asker, NodeCore::failure_mail(failure));
 }
 
 ReplyTo Context::defer_reply() {
@@ -74,26 +73,15 @@ ReplyTo Context::defer_reply() {
   return asker;
 }
 
-void Context::request_envelope(const ActorId& to, Envelope envelope, Duration deadline,
-                               std::function<void(Result<Envelope>, Context&)> then) {
-  sign(envelope);
-  // The outcome may be there before ask() returns, and on any thread: it always comes back through the mailbox.
-  const std::uint64_t ticket = node_.core_->next_id() | (std::uint64_t{1} << 63);
-  cell_.continuations_.emplace(ticket, std::move(then));
-  const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
-  node_.core_->ask(to, std::move(envelope), deadline, [weak, ticket](Result<Envelope> outcome) {
-    const std::shared_ptr<ActorCell> cell = weak.lock();
-    if (!cell) return;
-    Envelope answer = outcome ? *std::move(outcome) : NodeCore::failure_envelope(outcome.failure());
-    answer.header.correlation = ticket;
-    (void)cell->deliver(answer);  // refused only when the actor has ended
-  });
+void Context::request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting) {
+  sign(*mail);
+  cell_.ask(to, std::move(mail), deadline, std::move(awaiting));
 }
 
-void Context::send_later(Duration delay, Envelope envelope) {
-  sign(envelope);
+void Context::send_later(Duration delay, MailPtr mail) {
+  sign(*mail);
   const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
-  const auto held = std::make_shared<Envelope>(std::move(envelope));  // std::function wants to be copyable
+  const auto held = std::make_shared<MailPtr>(std::move(mail));  // std::function wants to be copyable
   node_.core_->parts.timers->run_at(now() + delay, [weak, held] {
     if (const std::shared_ptr<ActorCell> cell = weak.lock()) {
       if (cell->deliver(*held, Room::always) != PushResult::queued) cell->count_dead_letter();
@@ -120,9 +108,10 @@ void Context::stop() {
 void Context::note(Phase phase, std::uint32_t step, std::uint32_t micro_batch) {
   {
     const std::lock_guard lock(cell_.mutex_);
-    cell_.snapshot_.phase = phase;
-    cell_.snapshot_.step = step;
-    cell_.snapshot_.micro_batch = micro_batch;
+    ActorCell::Remarks& remarks = cell_.remarks();
+    remarks.phase = phase;
+    remarks.step = step;
+    remarks.micro_batch = micro_batch;
   }
   cell_.publish();
 }

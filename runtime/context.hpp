@@ -2,18 +2,25 @@
 
 #include "runtime/actor_id.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/message/message.hpp"
+#include "runtime/message/mail.hpp"
+#include "runtime/open_requests.hpp"
 #include "runtime/result.hpp"
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace troupe::runtime {
 
 class ActorCell;
 class Node;
+
+/// Something that can be sent: a message, or a reference to one.
+template <class M>
+concept Sendable = Message<std::remove_cvref_t<M>>;
 
 /// How many messages of an actor may wait for room.
 inline constexpr std::size_t kMaxWaitingSends = 4096;
@@ -41,62 +48,58 @@ struct ReplyTo {
 ///       actor ended first: then what still waited is counted as dead letters.
 class Context {
 public:
-  Context(Node& node, ActorCell& cell, const Envelope* current);
+  Context(Node& node, ActorCell& cell, const Mail* current);
 
   [[nodiscard]] const ActorId& self() const;
   [[nodiscard]] TimePoint now() const;
   [[nodiscard]] Node& node() { return node_; }
-  /// The envelope being handled; only inside a handler.
-  [[nodiscard]] const Envelope& current() const { return *current_; }
+  /// The message being handled; only inside a handler.
+  [[nodiscard]] const Mail& current() const { return *current_; }
 
-  template <Message M>
-  Result<Done> send(const ActorId& to, const M& message) {
-    return send_envelope(to, encode_message(message));
+  template <Sendable M>
+  Result<Done> send(const ActorId& to, M&& message) {
+    return send_mail(to, make_mail(std::forward<M>(message)));
   }
-  template <Message M>
-  Result<Done> send(std::string_view to, const M& message) {
-    return send_envelope(ActorId{std::string(to), 0}, encode_message(message));
+  template <Sendable M>
+  Result<Done> send(std::string_view to, M&& message) {
+    return send_mail(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
   }
   /// send(), for what must not be lost to a full link or mailbox: it is kept then, and goes out when there is room.
   /// Throws std::runtime_error when kMaxWaitingSends messages wait already: their receiver does not keep up.
-  template <Message M>
-  Result<Done> send_when_room(const ActorId& to, const M& message) {
-    return send_or_keep(to, encode_message(message));
+  template <Sendable M>
+  Result<Done> send_when_room(const ActorId& to, M&& message) {
+    return send_or_keep(to, make_mail(std::forward<M>(message)));
   }
-  template <Message M>
-  Result<Done> send_when_room(std::string_view to, const M& message) {
-    return send_or_keep(ActorId{std::string(to), 0}, encode_message(message));
+  template <Sendable M>
+  Result<Done> send_when_room(std::string_view to, M&& message) {
+    return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
   }
   /// Answers the request being handled. An asker that is gone, or never asked, is no concern of the answering side.
-  template <Message M>
-  void reply(const M& message) {
-    reply_envelope(encode_message(message));
+  template <Sendable M>
+  void reply(M&& message) {
+    reply_mail(make_mail(std::forward<M>(message)));
   }
   /// Answers the request being handled with a failure.
   void reply_failure(const Failure& failure);
   /// The request being handled will be answered by reply_to() or fail_to(), in this turn or a later one.
   [[nodiscard]] ReplyTo defer_reply();
-  template <Message M>
-  void reply_to(const ReplyTo& asker, const M& message) {
-    answer_envelope(asker, encode_message(message));
+  template <Sendable M>
+  void reply_to(const ReplyTo& asker, M&& message) {
+    answer_mail(asker, make_mail(std::forward<M>(message)));
   }
   void fail_to(const ReplyTo& asker, const Failure& failure);
 
-  /// Sends a request; `then` runs as a turn of this actor, once, with the reply or a Failure.
-  template <Message Reply, Message M>
-  void request(const ActorId& to, const M& message, Duration deadline,
-               std::function<void(Result<Reply>, Context&)> then) {
-    request_envelope(to, encode_message(message), deadline,
-                     [then = std::move(then)](Result<Envelope> answer, Context& context) {
-                       if (!answer) return then(answer.failure(), context);
-                       then(decode_message<Reply>(*answer), context);
-                     });
+  /// Sends a request; `then(Result<Reply>, Context&)` runs as a turn of this actor, once, with the reply or a Failure.
+  template <Message Reply, Sendable M, class Then>
+  void request(const ActorId& to, M&& message, Duration deadline, Then then) {
+    request_mail(to, make_mail(std::forward<M>(message)), deadline,
+                 std::make_unique<AwaitingReply<Reply, Then>>(std::move(then)));
   }
 
   /// Delivers `message` to this actor itself after `delay`.
-  template <Message M>
-  void after(Duration delay, const M& message) {
-    send_later(delay, encode_message(message));
+  template <Sendable M>
+  void after(Duration delay, M&& message) {
+    send_later(delay, make_mail(std::forward<M>(message)));
   }
 
   /// From now on this actor gets ActorDown when `actor` dies (at once if it is dead or unknown).
@@ -112,18 +115,17 @@ public:
   void note(Phase phase, std::uint32_t step, std::uint32_t micro_batch);
 
 private:
-  void sign(Envelope& envelope) const;
-  Result<Done> send_envelope(const ActorId& to, Envelope envelope);
-  Result<Done> send_or_keep(const ActorId& to, Envelope envelope);
-  void reply_envelope(Envelope envelope);
-  void answer_envelope(const ReplyTo& asker, Envelope envelope);
-  void request_envelope(const ActorId& to, Envelope envelope, Duration deadline,
-                        std::function<void(Result<Envelope>, Context&)> then);
-  void send_later(Duration delay, Envelope envelope);
+  void sign(Mail& mail) const;
+  Result<Done> send_mail(const ActorId& to, MailPtr mail);
+  Result<Done> send_or_keep(const ActorId& to, MailPtr mail);
+  void reply_mail(MailPtr mail);
+  void answer_mail(const ReplyTo& asker, MailPtr mail);
+  void request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
+  void send_later(Duration delay, MailPtr mail);
 
   Node& node_;
   ActorCell& cell_;
-  const Envelope* current_;
+  const Mail* current_;
 };
 
 }  // namespace troupe::runtime

@@ -1,15 +1,16 @@
 #include "runtime/directory.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe::runtime {
 
-bool Directory::announce(const DirectoryEntry& entry) {
+bool Directory::announce(DirectoryEntry entry) {
   const std::lock_guard lock(mutex_);
   Row& row = rows_[name_hash(entry.actor.name)];
   if (entry.actor.incarnation < row.newest || entry.actor.incarnation <= row.buried) return false;
   row.newest = entry.actor.incarnation;
-  row.live = entry;
+  row.live = std::move(entry);
   return true;
 }
 

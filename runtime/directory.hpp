@@ -44,7 +44,7 @@ struct DirectoryEntry {
 class Directory {
 public:
   /// @threadsafe  False when the row is older than what is known (and ignored).
-  bool announce(const DirectoryEntry& entry);
+  bool announce(DirectoryEntry entry);
   /// @threadsafe  The incarnation is dead; its row disappears.
   void bury(const ActorId& actor);
   /// @threadsafe

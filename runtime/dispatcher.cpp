@@ -1,7 +1,9 @@
 #include "runtime/dispatcher.hpp"
 
+#include "runtime/worker_pool.hpp"
+
+#include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -10,146 +12,102 @@
 namespace troupe::runtime {
 namespace {
 
-using Task = std::function<void()>;
-
-/// Tasks for some threads; run() serves until stop(), and stop() lets what was posted run first.
-class TaskQueue {
+/// The place where one thread waits for those woken on its strand.
+class PinnedQueue {
 public:
-  enum class From { outside, running_task };  ///< a running task may go on with what it began, also after stop()
-
-  /// False, and nothing posted, when it was stopped.
-  bool post(Task task, From from = From::outside) {
+  void push(std::shared_ptr<Resumable> sleeper) {
     {
       const std::lock_guard lock(mutex_);
-      if (stopped_ && from == From::outside) return false;
-      tasks_.push_back(std::move(task));
+      if (stopped_) return;
+      awake_.push_back(std::move(sleeper));
     }
-    ready_.notify_one();
-    return true;
-  }
-  [[nodiscard]] bool is_stopped() const {
-    const std::lock_guard lock(mutex_);
-    return stopped_;
+    changed_.notify_one();
   }
   void run() {
-    while (true) {
-      Task task;
-      {
-        std::unique_lock lock(mutex_);
-        ready_.wait(lock, [this] { return stopped_ || !tasks_.empty(); });
-        if (tasks_.empty()) return;
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
-      }
-      task();
-    }
+    serve();
+    ended_ = true;
   }
+  [[nodiscard]] bool has_ended() const { return ended_; }
   void stop() {
     {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
     }
-    ready_.notify_all();
+    changed_.notify_one();
   }
 
 private:
-  mutable std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<Task> tasks_;  // guarded by mutex_
-  bool stopped_ = false;    // guarded by mutex_
-};
+  static constexpr int kTurnsAtOnce = 64;  // then stop() is looked at
 
-/// A strand with a thread of its own.
-class PinnedStrand final : public Strand {
-public:
-  explicit PinnedStrand(std::shared_ptr<TaskQueue> queue) : queue_(std::move(queue)) {}
-  void post(Task task) override { queue_->post(std::move(task)); }
-
-private:
-  const std::shared_ptr<TaskQueue> queue_;  // shared with the thread, which may outlive the strand
-};
-
-/// A strand over shared workers: at most one of its tasks is in the shared queue at a time.
-class SharedStrand final : public Strand {
-public:
-  explicit SharedStrand(std::shared_ptr<TaskQueue> workers) : state_(std::make_shared<State>()) {
-    state_->workers = std::move(workers);
-  }
-  void post(Task task) override {
-    {
-      const std::lock_guard lock(state_->mutex);
-      if (state_->workers->is_stopped()) return;
-      state_->tasks.push_back(std::move(task));
-      if (state_->scheduled) return;
-      state_->scheduled = true;
-    }
-    state_->workers->post([state = state_] { run_one(state); });
-  }
-
-private:
-  struct State {
-    std::shared_ptr<TaskQueue> workers;
-    std::mutex mutex;
-    std::deque<Task> tasks;
-    bool scheduled = false;
-  };
-
-  static void run_one(const std::shared_ptr<State>& state) {
-    Task task;
-    {
-      const std::lock_guard lock(state->mutex);
-      task = std::move(state->tasks.front());
-      state->tasks.pop_front();
-    }
-    task();
-    {
-      const std::lock_guard lock(state->mutex);
-      if (state->tasks.empty()) {
-        state->scheduled = false;
-        return;
+  void serve() {
+    while (true) {
+      std::vector<std::shared_ptr<Resumable>> awake;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return stopped_ || !awake_.empty(); });
+        if (awake_.empty()) return;
+        awake.swap(awake_);
+      }
+      for (std::shared_ptr<Resumable>& each : awake) {
+        if (each->resume(kTurnsAtOnce)) push(std::move(each));
       }
     }
-    // To the back: other strands get their turn.
-    state->workers->post([state] { run_one(state); }, TaskQueue::From::running_task);
   }
 
-  const std::shared_ptr<State> state_;  // shared with the queued task
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::shared_ptr<Resumable>> awake_;  // guarded by mutex_
+  bool stopped_ = false;                           // guarded by mutex_
+  std::atomic<bool> ended_ = false;                // nothing of it is used any more by its thread
+};
+
+/// A strand with a thread of its own, which ends with it.
+class PinnedStrand final : public Strand {
+public:
+  explicit PinnedStrand(std::shared_ptr<PinnedQueue> queue) : queue_(std::move(queue)) {}
+  ~PinnedStrand() override { queue_->stop(); }
+  void wake(std::shared_ptr<Resumable> sleeper) override { queue_->push(std::move(sleeper)); }
+
+private:
+  const std::shared_ptr<PinnedQueue> queue_;  // shared with the thread, which may outlive the strand
 };
 
 class ThreadedDispatcher final : public Dispatcher {
 public:
-  explicit ThreadedDispatcher(int workers) : shared_(std::make_shared<TaskQueue>()) {
-    for (int i = 0; i < workers; ++i) {
-      threads_.emplace_back([queue = shared_] { queue->run(); });
-    }
-  }
+  explicit ThreadedDispatcher(int workers) : pool_(std::make_shared<WorkerPool>(workers)) {}
   ~ThreadedDispatcher() override { stop(); }
 
-  std::unique_ptr<Strand> make_strand(Placement placement) override {
-    if (placement == Placement::shared) return std::make_unique<SharedStrand>(shared_);
-    auto queue = std::make_shared<TaskQueue>();
+  std::shared_ptr<Strand> make_strand(Placement placement) override {
+    if (placement == Placement::shared) return pool_;
+    auto queue = std::make_shared<PinnedQueue>();
     const std::lock_guard lock(mutex_);
-    pinned_.push_back(queue);
-    threads_.emplace_back([queue] { queue->run(); });
-    return std::make_unique<PinnedStrand>(queue);
+    std::erase_if(pinned_, [](Pinned& pinned) {
+      if (pinned.queue->has_ended()) pinned.thread.join();
+      return pinned.queue->has_ended() && !pinned.thread.joinable();
+    });
+    pinned_.push_back({queue, std::thread([queue] { queue->run(); })});
+    return std::make_shared<PinnedStrand>(queue);
   }
 
   void stop() override {
-    std::vector<std::thread> threads;
+    std::vector<Pinned> pinned;
     {
       const std::lock_guard lock(mutex_);
-      for (const auto& queue : pinned_) queue->stop();
-      shared_->stop();
-      threads.swap(threads_);
+      pinned.swap(pinned_);
     }
-    for (std::thread& thread : threads) thread.join();
+    for (const Pinned& each : pinned) each.queue->stop();
+    pool_->stop();
+    for (Pinned& each : pinned) each.thread.join();
   }
 
 private:
-  const std::shared_ptr<TaskQueue> shared_;  // shared with strands and threads
+  struct Pinned {
+    std::shared_ptr<PinnedQueue> queue;  // shared with the strand and the thread
+    std::thread thread;
+  };
+  const std::shared_ptr<WorkerPool> pool_;  // shared with the cells
   std::mutex mutex_;
-  std::vector<std::shared_ptr<TaskQueue>> pinned_;  // guarded by mutex_
-  std::vector<std::thread> threads_;                // guarded by mutex_
+  std::vector<Pinned> pinned_;  // guarded by mutex_
 };
 
 }  // namespace

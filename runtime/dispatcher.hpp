@@ -14,16 +14,35 @@ enum class Placement {
   pinned,  ///< on a thread of its own, always the same: for actors with thread-local state (LibTorch, CUDA)
 };
 
-/// One stream of tasks that never runs on two threads at once, in the order posted.
+/// What is given turns: an actor's cell.
 ///
-/// Thread-safety: post() from any thread.
-/// Ownership:     owned by the cell; the dispatcher outlives it.
-/// Errors:        tasks posted after the dispatcher stopped are dropped.
+/// Thread-safety: resume() is called by one thread at a time.
+/// Ownership:     shared by the dispatcher from wake() until resume() returns false.
+/// Errors:        must not throw.
+/// Restart:       gone with the process.
+class Resumable {
+public:
+  virtual ~Resumable() = default;
+  /// Takes up to `most` turns. True: there is more, resume it again. False: it sleeps, until somebody wakes it.
+  virtual bool resume(int most) = 0;
+
+private:
+  friend class WokenStack;
+  std::shared_ptr<Resumable> self_;  // while it is in a WokenStack
+  Resumable* next_ = nullptr;
+};
+
+/// Where sleepers go when they wake.
+///
+/// Thread-safety: wake() from any thread.
+/// Ownership:     shared by the cells; the dispatcher outlives its threads.
+/// Errors:        who is woken after the dispatcher stopped is let go.
 /// Restart:       gone with the process.
 class Strand {
 public:
   virtual ~Strand() = default;
-  virtual void post(std::function<void()> task) = 0;
+  /// Once after each time resume() returned false, and once at the beginning.
+  virtual void wake(std::shared_ptr<Resumable> sleeper) = 0;
 };
 
 /// Threads that give cells their turns. Implementations: ThreadedDispatcher; tests use one that runs a single turn when
@@ -34,13 +53,15 @@ public:
 /// Errors:        none.
 /// Restart:       gone with the process.
 ///
-/// DP-1  Tasks of one strand run one at a time, in order.
-/// DP-2  A pinned strand's tasks all run on the same thread.
+/// DP-1  Who is woken is resumed, by one thread at a time, until it says that it sleeps.
+/// DP-2  Who is woken on a pinned strand is always resumed by the same thread, which is nobody else's.
+/// DP-3  Who is awake waits for the turns of those before it, and for nobody's long turn as long as a worker is idle.
 class Dispatcher {
 public:
   virtual ~Dispatcher() = default;
-  [[nodiscard]] virtual std::unique_ptr<Strand> make_strand(Placement placement) = 0;
-  /// Runs what is posted already, then joins the threads. Idempotent.
+  /// All who are shared have the same strand.
+  [[nodiscard]] virtual std::shared_ptr<Strand> make_strand(Placement placement) = 0;
+  /// Resumes once more who is awake, then joins the threads. Idempotent.
   virtual void stop() = 0;
 };
 

@@ -1,52 +1,69 @@
 #pragma once
 
-#include "runtime/message/envelope.hpp"
+#include "runtime/message/mail.hpp"
 
+#include <atomic>
 #include <cstddef>
-#include <deque>
-#include <mutex>
-#include <optional>
 #include <vector>
 
 namespace troupe::runtime {
 
-enum class PushResult { queued, full, closed };
+enum class PushResult {
+  queued,
+  queued_first,  ///< the owner sleeps: whoever pushed wakes it
+  full,
+  closed,
+};
 
-/// Whether there must be room for an envelope.
+/// Whether there must be room.
 enum class Room {
   by_kind,  ///< for requests and messages
   always,   ///< the sender has bounded their number already
 };
 
-/// Envelopes waiting for one actor, oldest first.
+/// Mail waiting for one actor, oldest first: a stack that any thread pushes onto, and that the owner takes whole and
+/// turns round (as CAF's lifo_inbox does).
 ///
-/// Thread-safety: push(), size() and close() from any thread; pop() from the owner's turn only.
-/// Ownership:     owns an envelope from push() until pop() hands it out.
+/// Thread-safety: push(), size() and close() from any thread; pop(), sleep() and drain() from the owner's turn only.
+/// Ownership:     owns mail from push() until pop() hands it out.
 /// Errors:        push() says full or closed; nothing here blocks or throws.
 /// Restart:       emptied; senders of lost requests get a Failure.
 ///
-/// MB-1  Two envelopes from one sender are popped in the order they were pushed.
-/// MB-2  After close(), push() fails; close() hands out what was waiting.
+/// MB-1  Mail of one sender is popped in the order it was pushed.
+/// MB-2  After close(), push() fails and pop() gives nothing; close() and drain() hand out what was waiting.
 /// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
 ///       number is bounded by requests and watches. So is what an actor sends itself after a delay, by its own calls.
+/// MB-4  Of all pushes after one sleep(), exactly one is queued_first. A new mailbox is awake.
 class Mailbox final {
 public:
   explicit Mailbox(std::size_t capacity) : capacity_(capacity) {}
+  ~Mailbox();
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
 
-  /// @threadsafe  Takes the envelope only when it is queued.
-  [[nodiscard]] PushResult push(Envelope& envelope, Room room = Room::by_kind);
-  [[nodiscard]] std::optional<Envelope> pop();
-  /// @threadsafe  What was still waiting.
-  [[nodiscard]] std::vector<Envelope> close();
+  /// @threadsafe  Takes the mail only when it is queued.
+  [[nodiscard]] PushResult push(MailPtr& mail, Room room = Room::by_kind);
+  /// Null when nothing waits, or it is closed.
+  [[nodiscard]] MailPtr pop();
+  /// True when nothing waits: the next push says queued_first (none will, when it is closed).
+  [[nodiscard]] bool sleep();
+  /// @threadsafe  What was still waiting, but for what the owner has taken out of the stack already.
+  [[nodiscard]] std::vector<MailPtr> close();
+  /// What the owner has taken out of the stack and not popped.
+  [[nodiscard]] std::vector<MailPtr> drain();
   /// @threadsafe
-  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] bool is_closed() const;
+  /// @threadsafe
+  [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
 private:
-  const std::size_t capacity_;  // constant after construction
+  /// Takes the whole stack, oldest first; null when there is none.
+  [[nodiscard]] Mail* take_stack();
 
-  mutable std::mutex mutex_;
-  std::deque<Envelope> waiting_;                        // guarded by mutex_
-  enum class Door { open, closed } door_ = Door::open;  // guarded by mutex_
+  const std::size_t capacity_;
+  std::atomic<std::size_t> size_ = 0;
+  std::atomic<Mail*> newest_ = nullptr;  // a stack, or one of the marks in mailbox.cpp
+  Mail* taken_ = nullptr;                // the owner's: oldest first
 };
 
 }  // namespace troupe::runtime

@@ -86,20 +86,17 @@ void Node::shutdown(Duration deadline) {
   core_->shutdown(deadline);
 }
 
-Result<Done> Node::send_envelope(const ActorId& to, Envelope envelope) {
-  envelope.sender_name = core_->options.name;
-  envelope.header.cause = core_->next_id();
-  return core_->route(to, std::move(envelope));
+Result<Done> Node::send_mail(const ActorId& to, MailPtr mail) {
+  mail->header.cause = core_->next_id();
+  return core_->route(to, mail, core_->options.name);
 }
 
-Result<Envelope> Node::ask_envelope(const ActorId& to, Envelope envelope, Duration deadline) {
-  envelope.sender_name = core_->options.name;
-  envelope.header.cause = core_->next_id();
-  const auto answered =
-      std::make_shared<std::promise<Result<Envelope>>>();  // shared with an answer that comes too late
-  std::future<Result<Envelope>> outcome = answered->get_future();
-  core_->ask(to, std::move(envelope), deadline,
-             [answered](Result<Envelope> answer) { answered->set_value(std::move(answer)); });
+Result<MailPtr> Node::ask_mail(const ActorId& to, MailPtr mail, Duration deadline) {
+  mail->header.cause = core_->next_id();
+  const auto answered = std::make_shared<std::promise<Result<MailPtr>>>();  // shared with an answer that comes too late
+  std::future<Result<MailPtr>> outcome = answered->get_future();
+  core_->ask(to, std::move(mail), deadline,
+             [answered](Result<MailPtr> answer) { answered->set_value(std::move(answer)); });
   return outcome.get();  // the deadline's timer completes it at the latest
 }
 

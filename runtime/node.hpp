@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe::runtime {
@@ -90,16 +91,19 @@ public:
   void declare_down(const ActorId& actor, const Failure& cause);
 
   /// Sends from outside any actor (a main function, a test).
-  template <Message M>
-  Result<Done> send(std::string_view to, const M& message) {
-    return send_envelope(ActorId{std::string(to), 0}, encode_message(message));
+  template <Sendable M>
+  Result<Done> send(std::string_view to, M&& message) {
+    return send_mail(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
   }
   /// Asks from outside any actor and waits: a reply or a Failure, never silence.
-  template <Message Reply, Message M>
-  Result<Reply> request(std::string_view to, const M& message, Duration deadline) {
-    Result<Envelope> answer = ask_envelope(ActorId{std::string(to), 0}, encode_message(message), deadline);
+  template <Message Reply, Sendable M>
+  Result<Reply> request(std::string_view to, M&& message, Duration deadline) {
+    Result<MailPtr> answer = ask_mail(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)), deadline);
     if (!answer) return answer.failure();
-    return decode_message<Reply>(*answer);
+    Reply reply{};
+    const Result<Done> read = with_message<Reply>(**answer, [&reply](Reply& got) { reply = std::move(got); });
+    if (!read) return read.failure();
+    return reply;
   }
 
   /// Live actors, and the last snapshot of each dead one (at most 256 of them).
@@ -112,8 +116,8 @@ public:
 private:
   friend class Context;
 
-  Result<Done> send_envelope(const ActorId& to, Envelope envelope);
-  Result<Envelope> ask_envelope(const ActorId& to, Envelope envelope, Duration deadline);
+  Result<Done> send_mail(const ActorId& to, MailPtr mail);
+  Result<MailPtr> ask_mail(const ActorId& to, MailPtr mail, Duration deadline);
 
   std::unique_ptr<NodeCore> core_;
 };

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kDeadKept = 256;
 
+Failure has_been_before(const ActorId& id) {
+  return {FailureKind::unknown, id.describe() + " has been before, or a newer incarnation: pass a higher one"};
+}
+
 }  // namespace
 
 NodeCore::NodeCore(Node& node, NodeOptions node_options, NodeParts node_parts)
@@ -41,16 +45,14 @@ Result<std::shared_ptr<ActorCell>> NodeCore::make_cell(std::string name, std::un
   if (cells_.contains(key)) {
     return Failure{FailureKind::unknown, "there is already an actor named " + id.name + " on node " + options.name};
   }
-  if (directory.is_stale(key, id.incarnation)) {
-    return Failure{FailureKind::unknown, id.describe() + " has been before, or a newer incarnation: pass a higher one"};
-  }
   if (!options.status_directory.empty()) {
+    if (directory.is_stale(key, id.incarnation)) return has_been_before(id);
     Result<std::unique_ptr<StatusPage>> page = StatusPage::open(options.status_directory, id);
     if (!page) return page.failure();
     cell_parts.page = std::move(page).value();
   }
+  if (!directory.announce({id, parts.transport->endpoint()})) return has_been_before(id);
   cell_parts.strand = parts.dispatcher->make_strand(spawn.placement);
-  directory.announce({id, parts.transport->endpoint()});
   auto cell = std::make_shared<ActorCell>(node_, *this, std::move(cell_parts));
   cells_.emplace(key, cell);
   return cell;
@@ -119,7 +121,10 @@ void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
       cells_.erase(found);
     }
   }
-  pending_.fail_target(name_hash(id.name), id.incarnation, cause.within(id.describe()));
+  // What it had not answered, it has answered at its end, but for what it was made to forget.
+  const Failure seen_outside = cause.within(id.describe());
+  pending_.fail_target(name_hash(id.name), id.incarnation, seen_outside);
+  if (cell.has_forgotten()) fail_target(id, seen_outside);
   tell_watchers(id, cause);
 }
 
@@ -139,6 +144,25 @@ Failure NodeCore::cause_of_death(const ActorId& actor) const {
   return {FailureKind::unknown, "no actor named " + actor.name};
 }
 
+void NodeCore::remember_waiting(std::weak_ptr<ActorCell> cell) {
+  const std::lock_guard lock(mutex_);
+  if (wait_for_room_.size() > 2 * cells_.size() + kDeadKept) {
+    std::erase_if(wait_for_room_, [](const std::weak_ptr<ActorCell>& each) { return each.expired(); });
+  }
+  wait_for_room_.push_back(std::move(cell));
+}
+
+void NodeCore::on_room(const std::string&) {
+  std::vector<std::weak_ptr<ActorCell>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(wait_for_room_);
+  }
+  for (const auto& each : waiting) {
+    if (const std::shared_ptr<ActorCell> cell = each.lock()) cell->try_kept_again();
+  }
+}
+
 void NodeCore::count_stale(std::uint64_t receiver) {
   if (const std::shared_ptr<ActorCell> cell = find_cell(receiver)) return cell->count_stale();
   const std::lock_guard lock(mutex_);
@@ -147,19 +171,45 @@ void NodeCore::count_stale(std::uint64_t receiver) {
   if (found != dead_.rend()) ++found->stale_rejected;
 }
 
+void NodeCore::fail_requests(const ActorCell::Take& take, const Failure& why) {
+  std::vector<std::shared_ptr<ActorCell>> askers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, cell] : cells_) {
+      if (cell->has_open_requests()) askers.push_back(cell);
+    }
+  }
+  for (const auto& asker : askers) asker->fail_requests(take, why);
+}
+
+void NodeCore::fail_target(const ActorId& actor, const Failure& why) {
+  const std::uint64_t key = name_hash(actor.name);
+  pending_.fail_target(key, actor.incarnation, why);
+  fail_requests(
+      [key, incarnation = actor.incarnation](OpenRequests& open) { return open.take_target(key, incarnation); }, why);
+}
+
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
   directory.bury(actor);
-  pending_.fail_target(name_hash(actor.name), actor.incarnation,
-                       {FailureKind::disconnected, actor.describe() + ": " + cause.text});
+  fail_target(actor, {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   tell_watchers(actor, cause);
 }
 
 void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
   pending_.fail_endpoint(endpoint, cause);
+  fail_requests([endpoint](OpenRequests& open) { return open.take_endpoint(endpoint); }, cause);
   watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);
+}
+
+void NodeCore::log_dead_letter(const Mail& mail, const Failure& why) const {
+  if (const Envelope* const bytes = mail.bytes()) return log_dead_letter(*bytes, why);
+  if (!spdlog::should_log(spdlog::level::debug)) return;
+  const std::shared_ptr<ActorCell> sender = find_cell(mail.header.sender);
+  spdlog::debug("event=dead_letter node={} message={} sender={} cause=\"{}\"", options.name, mail.name(),
+                sender ? sender->id().name : options.name, why.text);
 }
 
 void NodeCore::log_dead_letter(const Envelope& envelope, const Failure& why) const {

@@ -5,12 +5,15 @@
 #include "runtime/pending_requests.hpp"
 #include "runtime/watch_registry.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace troupe::runtime {
@@ -32,46 +35,63 @@ public:
   [[nodiscard]] std::shared_ptr<ActorCell> find_cell(std::uint64_t name) const;
   void shutdown(Duration deadline);
 
-  /// Routes an envelope whose sender fields are filled.
-  Result<Done> route(const ActorId& to, Envelope envelope);
-  /// Sends a request; its outcome goes to `complete`, at the latest at the deadline.
-  std::uint64_t ask(const ActorId& to, Envelope envelope, Duration deadline, PendingRequests::Completion complete);
-  /// Sends the answer to a request (reply or failure envelope).
-  Result<Done> answer(const ReplyTo& asker, Envelope envelope);
-  void answer_failure(const Envelope& request, const Failure& why);
-  [[nodiscard]] static Envelope failure_envelope(const Failure& failure);
-  [[nodiscard]] static Failure failure_of(const Envelope& envelope);
-  [[nodiscard]] static ReplyTo asker_of(const Envelope& request);
+  /// Sends mail whose sender fields are filled; takes it only when it is on its way. `sender` is for people.
+  Result<Done> route(const ActorId& to, MailPtr& mail, std::string_view sender);
+  // The parts of it. address() fills in the receiver.
+  void address(Mail& mail, std::uint64_t receiver, std::uint32_t incarnation) const;
+  Result<Done> deliver_local(ActorCell& cell, MailPtr& mail);
+  Result<Done> route_away(const ActorId& to, const Mail& mail, std::string_view sender);
+  /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.
+  void ask(const ActorId& to, MailPtr mail, Duration deadline, PendingRequests::Completion complete);
+  /// Sends the answer to a request (a reply, or failure_mail()).
+  Result<Done> answer(const ReplyTo& asker, MailPtr mail, std::string_view sender);
+  void answer_failure(const Mail& request, const Failure& why);
+  /// Makes it a reply to that request, or leaves it a failure.
+  static void mark_answer(Mail& mail, const ReplyTo& asker);
+  [[nodiscard]] static MailPtr failure_mail(const Failure& failure);
+  [[nodiscard]] static Failure failure_of(Mail& mail);
+  [[nodiscard]] static ReplyTo asker_of(const Mail& request);
 
   void watch(const ActorId& target, const ActorId& watcher);
   void unwatch(const ActorId& target, const ActorId& watcher);
   void watch_links(const ActorId& watcher);
   void declare_down(const ActorId& actor, const Failure& cause);
   void cell_ended(const ActorCell& cell, const Failure& cause);
+  void log_dead_letter(const Mail& mail, const Failure& why) const;
   void log_dead_letter(const Envelope& envelope, const Failure& why) const;
 
   // TransportSink
   void on_envelope(Envelope envelope) override;
   void on_peer_down(const std::string& endpoint, const Failure& why) override;
   void on_undeliverable(Envelope envelope, const Failure& why) override;
+  void on_room(const std::string& endpoint) override;
+
+  /// The actor keeps messages for which there was no room: it is told when a link has some.
+  void remember_waiting(std::weak_ptr<ActorCell> cell);
 
   [[nodiscard]] std::vector<Snapshot> snapshots() const;
   [[nodiscard]] std::uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 
   const NodeOptions options;
+  const std::int32_t process = getpid();
   NodeParts parts;
   Directory directory;
 
 private:
-  Result<Done> deliver_local(ActorCell& cell, Envelope& envelope);
-  Result<Done> deliver_from_outside(Envelope& envelope);
+  Result<Done> deliver_from_outside(MailPtr& mail);
+  Result<Done> take_answer(MailPtr mail);
+  /// The one whose header that is, of whoever asked it here.
+  void fail_request(const Header& request, const Failure& why);
+  /// What actors and others ask of a target, or of a node, and that can have no answer any more.
+  void fail_requests(const ActorCell::Take& take, const Failure& why);
+  void fail_target(const ActorId& actor, const Failure& why);
   void receive_watch(const Envelope& envelope);
   void receive_down(const Envelope& envelope);
   [[nodiscard]] bool is_acceptable(const Envelope& envelope);
   void tell_watchers(const ActorId& actor, const Failure& cause);
   void tell(const Watcher& watcher, const ActorId& actor, const Failure& cause);
   void tell_of_lost_link(const std::string& endpoint, const Failure& cause);
-  void hand_news(const Watcher& watcher, Envelope envelope);
+  void hand_news(const Watcher& watcher, MailPtr mail);
   /// Remembers a watch on an actor of this node, or tells the watcher at once that it is dead.
   void add_local_watch(const ActorId& target, const Watcher& watcher);
   /// What is known of an actor that is not here.
@@ -85,9 +105,11 @@ private:
   std::atomic<std::uint64_t> next_id_ = 1;
   std::atomic<bool> over_ = false;
   mutable std::mutex mutex_;
-  std::map<std::uint64_t, std::shared_ptr<ActorCell>> cells_;  // guarded by mutex_; shared with posted turns
-  std::deque<Snapshot> dead_;                                  // guarded by mutex_
-  std::vector<Watcher> link_watchers_;                         // guarded by mutex_: actors of this node
+  /// Guarded by mutex_; shared with the dispatcher, and with cells that send to them.
+  std::unordered_map<std::uint64_t, std::shared_ptr<ActorCell>> cells_;
+  std::vector<std::weak_ptr<ActorCell>> wait_for_room_;  // guarded by mutex_
+  std::deque<Snapshot> dead_;                            // guarded by mutex_
+  std::vector<Watcher> link_watchers_;                   // guarded by mutex_: actors of this node
 };
 
 }  // namespace troupe::runtime

@@ -36,32 +36,49 @@ Failure no_such_actor(const std::string& name) {
 
 }  // namespace
 
-Envelope NodeCore::failure_envelope(const Failure& failure) {
-  Envelope envelope = encode_message(FailureBody{failure.shortened()});
-  envelope.header.kind = EnvelopeKind::failure;
-  return envelope;
+MailPtr NodeCore::failure_mail(const Failure& failure) {
+  MailPtr mail = make_mail(FailureBody{failure.shortened()});
+  mail->header.kind = EnvelopeKind::failure;
+  return mail;
 }
 
-Failure NodeCore::failure_of(const Envelope& envelope) {
-  const Result<FailureBody> body = decode_message<FailureBody>(envelope);
-  return body ? body->failure : body.failure();
+Failure NodeCore::failure_of(Mail& mail) {
+  Failure failure;
+  const Result<Done> read =
+      with_message<FailureBody>(mail, [&failure](FailureBody& body) { failure = std::move(body.failure); });
+  return read ? failure : read.failure();
 }
 
-ReplyTo NodeCore::asker_of(const Envelope& request) {
-  return {request.from_endpoint, request.header.correlation, request.header.sender, request.header.sender_incarnation};
+ReplyTo NodeCore::asker_of(const Mail& request) {
+  const Envelope* const bytes = request.bytes();
+  return {bytes != nullptr ? bytes->from_endpoint : "", request.header.correlation, request.header.sender,
+          request.header.sender_incarnation};
+}
+
+void NodeCore::mark_answer(Mail& mail, const ReplyTo& asker) {
+  if (mail.header.kind != EnvelopeKind::failure) mail.header.kind = EnvelopeKind::reply;
+  mail.header.correlation = asker.correlation;
 }
 
 // ---- outward -------------------------------------------------------------------------------------------------------
 
-Result<Done> NodeCore::deliver_local(ActorCell& cell, Envelope& envelope) {
-  const std::uint32_t wanted = envelope.header.receiver_incarnation;
+void NodeCore::address(Mail& mail, std::uint64_t receiver, std::uint32_t incarnation) const {
+  mail.header.receiver = receiver;
+  mail.header.receiver_incarnation = incarnation;
+  mail.header.job = options.job;
+  mail.header.term = options.term;
+}
+
+Result<Done> NodeCore::deliver_local(ActorCell& cell, MailPtr& mail) {
+  const std::uint32_t wanted = mail->header.receiver_incarnation;
   if (wanted != 0 && wanted != cell.id().incarnation) {
     cell.count_stale();
     return Failure{FailureKind::disconnected, "incarnation " + std::to_string(wanted) + " of " + cell.id().name +
                                                   " is not the living one (" + cell.id().describe() + ")"};
   }
-  switch (cell.deliver(envelope)) {
+  switch (cell.deliver(mail)) {
     case PushResult::queued:
+    case PushResult::queued_first:
       return Done{};
     case PushResult::full:
       return Failure{FailureKind::overloaded, "the mailbox of " + cell.id().describe() + " is full"};
@@ -71,24 +88,27 @@ Result<Done> NodeCore::deliver_local(ActorCell& cell, Envelope& envelope) {
   return Failure{FailureKind::unknown, "unknown push result"};
 }
 
-Result<Done> NodeCore::route(const ActorId& to, Envelope envelope) {
-  envelope.header.receiver = name_hash(to.name);
-  envelope.header.receiver_incarnation = to.incarnation;
-  envelope.header.job = options.job;
-  envelope.header.term = options.term;
-  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.receiver))
-    return deliver_local(*cell, envelope);
-  if (to.incarnation != 0 && directory.is_stale(envelope.header.receiver, to.incarnation)) {
-    count_stale(envelope.header.receiver);
+Result<Done> NodeCore::route_away(const ActorId& to, const Mail& mail, std::string_view sender) {
+  const std::uint64_t receiver = mail.header.receiver;
+  if (to.incarnation != 0 && directory.is_stale(receiver, to.incarnation)) {
+    count_stale(receiver);
     return Failure{FailureKind::disconnected, to.describe() + " is dead"};
   }
-  const std::optional<DirectoryEntry> entry = directory.find(envelope.header.receiver);
+  const std::optional<DirectoryEntry> entry = directory.find(receiver);
   if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
+  Envelope envelope = mail.to_envelope();
+  envelope.sender_name = sender;
   return parts.transport->send(entry->endpoint, std::move(envelope));
 }
 
-std::uint64_t NodeCore::ask(const ActorId& to, Envelope envelope, Duration deadline,
-                            PendingRequests::Completion complete) {
+Result<Done> NodeCore::route(const ActorId& to, MailPtr& mail, std::string_view sender) {
+  const std::uint64_t receiver = name_hash(to.name);
+  address(*mail, receiver, to.incarnation);
+  if (const std::shared_ptr<ActorCell> cell = find_cell(receiver)) return deliver_local(*cell, mail);
+  return route_away(to, *mail, sender);
+}
+
+void NodeCore::ask(const ActorId& to, MailPtr mail, Duration deadline, PendingRequests::Completion complete) {
   PendingRequests::Request request;
   request.target = name_hash(to.name);
   request.target_incarnation = to.incarnation;
@@ -100,44 +120,52 @@ std::uint64_t NodeCore::ask(const ActorId& to, Envelope envelope, Duration deadl
   }
   // Atomic: the answer may come on another thread before the timer's id is known; then the timer finds nothing to do.
   const auto timer = std::make_shared<std::atomic<std::uint64_t>>(0);
-  request.complete = [this, timer, complete = std::move(complete)](Result<Envelope> outcome) {
+  request.complete = [this, timer, complete = std::move(complete)](Result<MailPtr> outcome) {
     parts.timers->cancel(timer->load());
     complete(std::move(outcome));
   };
-  const std::string asked = envelope.message;
+  const std::string asked(mail->name());
   const std::uint64_t correlation = pending_.add(std::move(request));
-  envelope.header.kind = EnvelopeKind::request;
-  envelope.header.correlation = correlation;
+  mail->header.kind = EnvelopeKind::request;
+  mail->header.correlation = correlation;
   timer->store(parts.timers->run_at(parts.clock->now() + deadline, [this, correlation, to, asked, deadline] {
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
     pending_.complete(correlation,
                       Failure{FailureKind::disconnected, "no answer to " + asked + " from " + to.name + " within " +
                                                              std::to_string(milliseconds) + " ms"});
   }));
-  const Result<Done> sent = route(to, std::move(envelope));
+  const Result<Done> sent = route(to, mail, options.name);
   if (!sent) pending_.complete(correlation, sent.failure().within("cannot ask " + to.name));
-  return correlation;
 }
 
-Result<Done> NodeCore::answer(const ReplyTo& asker, Envelope envelope) {
+Result<Done> NodeCore::answer(const ReplyTo& asker, MailPtr mail, std::string_view sender) {
   if (asker.correlation == 0) return Failure{FailureKind::unknown, "nobody asked"};
-  if (envelope.header.kind != EnvelopeKind::failure) envelope.header.kind = EnvelopeKind::reply;
-  envelope.header.correlation = asker.correlation;
-  envelope.header.receiver = asker.asker;
-  envelope.header.receiver_incarnation = asker.asker_incarnation;
-  envelope.header.job = options.job;
-  envelope.header.term = options.term;
-  if (!asker.endpoint.empty()) return parts.transport->send(asker.endpoint, std::move(envelope));
-  const bool failed = envelope.header.kind == EnvelopeKind::failure;
-  const std::uint64_t correlation = envelope.header.correlation;
-  const bool waited = failed ? pending_.complete(correlation, failure_of(envelope))
-                             : pending_.complete(correlation, std::move(envelope));
-  if (!waited) return Failure{FailureKind::disconnected, "the asker does not wait any more"};
-  return Done{};
+  mark_answer(*mail, asker);
+  address(*mail, asker.asker, asker.asker_incarnation);
+  if (!asker.endpoint.empty()) {
+    Envelope envelope = mail->to_envelope();
+    envelope.sender_name = sender;
+    return parts.transport->send(asker.endpoint, std::move(envelope));
+  }
+  return take_answer(std::move(mail));
 }
 
-void NodeCore::answer_failure(const Envelope& request, const Failure& why) {
-  (void)answer(asker_of(request), failure_envelope(why));  // an asker that is gone needs no answer
+/// An answer goes to the actor that asked, or to who waits outside of all actors.
+Result<Done> NodeCore::take_answer(MailPtr mail) {
+  static const Failure late{FailureKind::disconnected, "the asker does not wait any more"};
+  if (mail->header.receiver != 0) {
+    const std::shared_ptr<ActorCell> asker = find_cell(mail->header.receiver);
+    return asker ? deliver_local(*asker, mail) : Result<Done>(late);
+  }
+  const std::uint64_t correlation = mail->header.correlation;
+  const bool failed = mail->header.kind == EnvelopeKind::failure;
+  const bool waited =
+      failed ? pending_.complete(correlation, failure_of(*mail)) : pending_.complete(correlation, std::move(mail));
+  return waited ? Result<Done>(Done{}) : Result<Done>(late);
+}
+
+void NodeCore::answer_failure(const Mail& request, const Failure& why) {
+  (void)answer(asker_of(request), failure_mail(why), options.name);  // an asker that is gone needs no answer
 }
 
 // ---- watching ------------------------------------------------------------------------------------------------------
@@ -162,11 +190,11 @@ void NodeCore::watch(const ActorId& target, const ActorId& watcher) {
   watches_.add(watched, row);
   // Asked after adding: a death declared in between has found the row, or is found here.
   if (directory.is_stale(key, watched.incarnation)) return tell_watchers(watched, cause_of_death(watched));
-  Envelope envelope = encode_message(WatchBody{watched});
-  envelope.header.kind = EnvelopeKind::watch;
-  envelope.header.sender = row.name;
-  envelope.header.sender_incarnation = row.incarnation;
-  const Result<Done> sent = route(watched, std::move(envelope));
+  MailPtr mail = make_mail(WatchBody{watched});
+  mail->header.kind = EnvelopeKind::watch;
+  mail->header.sender = row.name;
+  mail->header.sender_incarnation = row.incarnation;
+  const Result<Done> sent = route(watched, mail, watcher.name);
   if (!sent) tell_watchers(watched, sent.failure());
 }
 
@@ -188,21 +216,21 @@ void NodeCore::tell_of_lost_link(const std::string& endpoint, const Failure& cau
     const std::lock_guard lock(mutex_);
     watchers = link_watchers_;
   }
-  for (const Watcher& watcher : watchers) hand_news(watcher, encode_message(LinkLost{endpoint, cause.shortened()}));
+  for (const Watcher& watcher : watchers) hand_news(watcher, make_mail(LinkLost{endpoint, cause.shortened()}));
 }
 
 void NodeCore::tell(const Watcher& watcher, const ActorId& actor, const Failure& cause) {
-  hand_news(watcher, encode_message(ActorDown{actor, cause.shortened()}));
+  hand_news(watcher, make_mail(ActorDown{actor, cause.shortened()}));
 }
 
-void NodeCore::hand_news(const Watcher& watcher, Envelope envelope) {
-  envelope.header.kind = EnvelopeKind::down;
-  envelope.header.receiver = watcher.name;
-  envelope.header.receiver_incarnation = watcher.incarnation;
+void NodeCore::hand_news(const Watcher& watcher, MailPtr mail) {
+  mail->header.kind = EnvelopeKind::down;
+  mail->header.receiver = watcher.name;
+  mail->header.receiver_incarnation = watcher.incarnation;
   if (!watcher.endpoint.empty()) {
-    (void)parts.transport->send(watcher.endpoint, std::move(envelope));  // a watcher that is gone needs no news
+    (void)parts.transport->send(watcher.endpoint, mail->to_envelope());  // a watcher that is gone needs no news
   } else if (const std::shared_ptr<ActorCell> cell = find_cell(watcher.name)) {
-    (void)deliver_local(*cell, envelope);  // as above
+    (void)deliver_local(*cell, mail);  // as above
   }
 }
 
@@ -245,17 +273,17 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
   return false;
 }
 
-Result<Done> NodeCore::deliver_from_outside(Envelope& envelope) {
-  const Header& header = envelope.header;
+Result<Done> NodeCore::deliver_from_outside(MailPtr& mail) {
+  const Header& header = mail->header;
   const std::shared_ptr<ActorCell> cell = find_cell(header.receiver);
   if (!cell) {
     const bool dead =
         header.receiver_incarnation != 0 && directory.is_stale(header.receiver, header.receiver_incarnation);
     if (dead) count_stale(header.receiver);
-    return dead ? Failure{FailureKind::disconnected, "the receiver of " + envelope.message + " is dead"}
-                : no_such_actor("for " + envelope.message);
+    return dead ? Failure{FailureKind::disconnected, "the receiver of " + std::string(mail->name()) + " is dead"}
+                : no_such_actor("for " + std::string(mail->name()));
   }
-  Result<Done> delivered = deliver_local(*cell, envelope);
+  Result<Done> delivered = deliver_local(*cell, mail);
   if (!delivered && delivered.failure().kind == FailureKind::overloaded) cell->count_dead_letter();
   return delivered;
 }
@@ -265,17 +293,16 @@ void NodeCore::on_envelope(Envelope envelope) {
   switch (envelope.header.kind) {
     case EnvelopeKind::message:
     case EnvelopeKind::request: {
-      const Result<Done> delivered = deliver_from_outside(envelope);
+      MailPtr mail = std::make_unique<BytesMail>(std::move(envelope));
+      const Result<Done> delivered = deliver_from_outside(mail);
       if (delivered) return;
-      log_dead_letter(envelope, delivered.failure());
-      if (envelope.header.kind == EnvelopeKind::request) answer_failure(envelope, delivered.failure());
+      log_dead_letter(*mail, delivered.failure());
+      if (mail->header.kind == EnvelopeKind::request) answer_failure(*mail, delivered.failure());
       return;
     }
     case EnvelopeKind::reply:
-      pending_.complete(envelope.header.correlation, std::move(envelope));
-      return;
     case EnvelopeKind::failure:
-      pending_.complete(envelope.header.correlation, failure_of(envelope));
+      (void)take_answer(std::make_unique<BytesMail>(std::move(envelope)));  // who does not wait any more needs none
       return;
     case EnvelopeKind::watch:
     case EnvelopeKind::unwatch:
@@ -291,12 +318,24 @@ void NodeCore::on_envelope(Envelope envelope) {
   }
 }
 
+void NodeCore::fail_request(const Header& request, const Failure& why) {
+  if (request.sender == 0) return (void)pending_.complete(request.correlation, why);
+  const std::shared_ptr<ActorCell> asker = find_cell(request.sender);
+  if (!asker || asker->id().incarnation != request.sender_incarnation) return;
+  asker->fail_requests(
+      [correlation = request.correlation](OpenRequests& open) {
+        std::vector<OpenRequests::Row> rows;
+        if (std::optional<OpenRequests::Row> row = open.take(correlation)) rows.push_back(std::move(*row));
+        return rows;
+      },
+      why);
+}
+
 void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
   log_dead_letter(envelope, why);
   if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) cell->count_dead_letter();
   if (envelope.header.kind == EnvelopeKind::request) {
-    pending_.complete(envelope.header.correlation,
-                      why.within("cannot reach the node of " + envelope.message + "'s receiver"));
+    fail_request(envelope.header, why.within("cannot reach the node of " + envelope.message + "'s receiver"));
   }
   if (envelope.header.kind == EnvelopeKind::watch) {
     const Result<WatchBody> body = decode_message<WatchBody>(envelope);

@@ -17,7 +17,7 @@ std::uint64_t PendingRequests::add(Request request) {
   return correlation;
 }
 
-bool PendingRequests::complete(std::uint64_t correlation, Result<Envelope> outcome) {
+bool PendingRequests::complete(std::uint64_t correlation, Result<MailPtr> outcome) {
   Completion completion;
   {
     const std::lock_guard lock(mutex_);

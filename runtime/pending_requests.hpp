@@ -1,7 +1,7 @@
 #pragma once
 
 #include "runtime/actor_id.hpp"
-#include "runtime/message/envelope.hpp"
+#include "runtime/message/mail.hpp"
 #include "runtime/result.hpp"
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace troupe::runtime {
 
-/// Requests that wait for their one outcome.
+/// Requests from outside any actor (a main function, a test) that wait for their one outcome. What actors ask is in
+/// their OpenRequests.
 ///
 /// Thread-safety: all methods from any thread; completions run on the caller's thread, outside the lock.
 /// Ownership:     owns the completions until each was called.
@@ -25,7 +26,7 @@ namespace troupe::runtime {
 /// PR-2  After close() every request fails at once: none waits for an answer that nobody brings any more.
 class PendingRequests final {
 public:
-  using Completion = std::function<void(Result<Envelope>)>;
+  using Completion = std::function<void(Result<MailPtr>)>;
   struct Request {
     std::uint64_t target = 0;              ///< name_hash of the asked
     std::uint32_t target_incarnation = 0;  ///< 0 = whoever holds the name
@@ -36,7 +37,7 @@ public:
   /// @threadsafe  The correlation id to send along.
   [[nodiscard]] std::uint64_t add(Request request);
   /// @threadsafe  False when the request is not waiting any more.
-  bool complete(std::uint64_t correlation, Result<Envelope> outcome);
+  bool complete(std::uint64_t correlation, Result<MailPtr> outcome);
   /// @threadsafe  Fails what waits for that incarnation or an older one.
   void fail_target(std::uint64_t target, std::uint32_t incarnation, const Failure& why);
   /// @threadsafe

@@ -23,6 +23,8 @@ public:
   virtual void on_peer_down(const std::string& endpoint, const Failure& why) = 0;
   /// An envelope that was accepted by send() and then could not be delivered comes back here.
   virtual void on_undeliverable(Envelope envelope, const Failure& why) = 0;
+  /// send() has said overloaded of the link to that node, and would not now.
+  virtual void on_room(const std::string& endpoint) { (void)endpoint; }
 };
 
 /// Counters of one transport, for the console.

@@ -61,19 +61,20 @@ Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Failure{FailureKind::disconnected, "the transport is not running"};
-    const auto found = outstanding_.find(endpoint);
-    if (found == outstanding_.end() && outstanding_.size() >= kMaxLinks) {
+    const auto found = accounts_.find(endpoint);
+    if (found == accounts_.end() && accounts_.size() >= kMaxLinks) {
       return Failure{FailureKind::overloaded,
                      "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
     }
-    const LinkCost now = found == outstanding_.end() ? LinkCost{} : found->second;
+    const LinkCost now = found == accounts_.end() ? LinkCost{} : found->second.outstanding;
     const bool fits_bytes = now.messages == 0 || now.bytes + bytes <= share * window_.bytes;
     if (now.messages + 1 > share * window_.messages || !fits_bytes) {
+      if (found != accounts_.end()) found->second.has_refused = true;
       return Failure{FailureKind::overloaded, "window of the link to " + endpoint +
                                                   " is full: " + std::to_string(now.messages) + " messages and " +
                                                   std::to_string(now.bytes) + " bytes not done with; try again later"};
     }
-    outstanding_[endpoint] += LinkCost{1, bytes};
+    accounts_[endpoint].outstanding += LinkCost{1, bytes};
     commands_.emplace_back(SendCommand{endpoint, std::move(envelope)});
   }
   waker_->wake();
@@ -111,18 +112,23 @@ bool ZmqOutbox::is_empty() const {
   return commands_.empty();
 }
 
-void ZmqOutbox::release(const std::string& endpoint, const LinkCost& cost) {
+bool ZmqOutbox::release(const std::string& endpoint, const LinkCost& cost) {
+  if (cost == LinkCost{}) return false;
   const std::lock_guard lock(mutex_);
-  const auto found = outstanding_.find(endpoint);
-  if (found == outstanding_.end()) return;
-  found->second -= cost;
-  if (found->second == LinkCost{}) outstanding_.erase(found);
+  const auto found = accounts_.find(endpoint);
+  if (found == accounts_.end()) return false;
+  LinkCost& outstanding = found->second.outstanding;
+  outstanding -= cost;
+  const bool has_room = 2 * outstanding.messages <= window_.messages && 2 * outstanding.bytes <= window_.bytes;
+  const bool is_news = has_room && std::exchange(found->second.has_refused, false);
+  if (outstanding == LinkCost{}) accounts_.erase(found);
+  return is_news;
 }
 
 LinkCost ZmqOutbox::outstanding(const std::string& endpoint) const {
   const std::lock_guard lock(mutex_);
-  const auto found = outstanding_.find(endpoint);
-  return found == outstanding_.end() ? LinkCost{} : found->second;
+  const auto found = accounts_.find(endpoint);
+  return found == accounts_.end() ? LinkCost{} : found->second.outstanding;
 }
 
 std::shared_ptr<void> CreditLedger::ticket(std::uint64_t bytes) {

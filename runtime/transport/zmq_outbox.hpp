@@ -98,17 +98,22 @@ public:
 
   [[nodiscard]] std::vector<OutboxCommand> take();
   [[nodiscard]] bool is_empty() const;
-  /// The messages are done with, or came back: their part of the window is free again.
-  void release(const std::string& endpoint, const LinkCost& cost);
+  /// The messages are done with, or came back: their part of the window is free again. True when somebody was refused,
+  /// and half of the window is free now.
+  [[nodiscard]] bool release(const std::string& endpoint, const LinkCost& cost);
   [[nodiscard]] LinkCost outstanding(const std::string& endpoint) const;
 
 private:
   const LinkCost window_;
   const std::shared_ptr<Waker> waker_;
   mutable std::mutex mutex_;
-  std::vector<OutboxCommand> commands_;                    // guarded by mutex_
-  std::unordered_map<std::string, LinkCost> outstanding_;  // guarded by mutex_; no entry = nothing
-  bool closed_ = true;                                     // guarded by mutex_
+  std::vector<OutboxCommand> commands_;  // guarded by mutex_
+  struct Account {
+    LinkCost outstanding;
+    bool has_refused = false;
+  };
+  std::unordered_map<std::string, Account> accounts_;  // guarded by mutex_; no entry = nothing outstanding
+  bool closed_ = true;                                 // guarded by mutex_
 };
 
 /// Counts what a receiver is done with on one link; its tickets are what Envelope::ticket holds.

@@ -53,6 +53,10 @@ void GuardedSink::on_undeliverable(Envelope envelope, const Failure& why) {
           [&] { sink_.on_undeliverable(std::move(envelope), why); });
 }
 
+void GuardedSink::on_room(const std::string& endpoint) {
+  guarded([&] { return "room on the link to " + endpoint; }, [&] { sink_.on_room(endpoint); });
+}
+
 ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
     : parts_(std::move(parts)),
       around_(std::move(around)),
@@ -169,7 +173,7 @@ void ZmqPostOffice::tend_links(TimePoint now) {
     link.read(now);
     link.read_monitor(now);
     link.tick(now);
-    around_.outbox->release(link.endpoint(), link.take_released());
+    if (around_.outbox->release(link.endpoint(), link.take_released())) sink_.on_room(link.endpoint());
     if (!link.is_dead()) {
       ++entry;
       continue;
@@ -188,7 +192,7 @@ void ZmqPostOffice::bury(ZmqOutLink& link, Telling telling) {
   LinkCost gone = link.in_flight();
   gone += link.take_released();
   for (const Envelope& envelope : unsent) gone += LinkCost{1, wire_cost(envelope)};
-  around_.outbox->release(endpoint, gone);
+  if (around_.outbox->release(endpoint, gone)) sink_.on_room(endpoint);
   around_.tally.undeliverable += unsent.size();
   for (Envelope& envelope : unsent) sink_.on_undeliverable(std::move(envelope), why);
   if (!link.was_up()) {

@@ -53,6 +53,7 @@ public:
   void on_envelope(Envelope envelope) override;
   void on_peer_down(const std::string& endpoint, const Failure& why) override;
   void on_undeliverable(Envelope envelope, const Failure& why) override;
+  void on_room(const std::string& endpoint) override;
 
 private:
   template <class What, class Work>

@@ -261,11 +261,15 @@ TEST(ActorCell, CE5_WhatComesBeforeTheStartIsHandledAfterIt) {
   };
   Inside inside;
   const std::shared_ptr<ActorCell> cell = inside.make("early", std::move(hooks));
+  const auto send = [&inside](std::uint32_t value) {
+    MailPtr mail = make_mail(Number{value});
+    return inside.core.route({"early", 0}, mail, "test");
+  };
   for (const std::uint32_t value : {1U, 2U}) {
-    ASSERT_TRUE(inside.core.route({"early", 0}, encode_message(Number{value}))) << "others know the name already";
+    ASSERT_TRUE(send(value)) << "others know the name already";
   }
   cell->start([](const Result<Done>&) {});
-  ASSERT_TRUE(inside.core.route({"early", 0}, encode_message(Number{3})));
+  ASSERT_TRUE(send(3));
   ASSERT_EQ(done.get_future().wait_for(seconds(5)), std::future_status::ready);
   EXPECT_EQ(order, (Texts{"start", "1", "2", "3"}));
   EXPECT_EQ(cell->snapshot().dead_letters, 0U);

@@ -4,9 +4,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <filesystem>
+#include <functional>
 #include <future>
+#include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace troupe::runtime {
@@ -14,46 +20,91 @@ namespace {
 
 constexpr std::chrono::seconds kTurnPatience{20};
 
-TEST(Dispatcher, DP1_TasksOfAStrandRunOneAtATimeInOrder) {
-  constexpr int kStrands = 8;
+/// Tasks as turns, in the order posted.
+class Lane final : public Resumable, public std::enable_shared_from_this<Lane> {
+public:
+  explicit Lane(std::shared_ptr<Strand> strand) : strand_(std::move(strand)) {}
+
+  void post(std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.push_back(std::move(task));
+      if (std::exchange(awake_, true)) return;
+    }
+    strand_->wake(shared_from_this());
+  }
+  bool resume(int most) override {
+    for (; most > 0; --most) {
+      std::function<void()> task;
+      {
+        const std::lock_guard lock(mutex_);
+        awake_ = !tasks_.empty();
+        if (!awake_) return false;
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      task();
+    }
+    return true;
+  }
+
+private:
+  const std::shared_ptr<Strand> strand_;
+  std::mutex mutex_;
+  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
+  bool awake_ = false;                       // guarded by mutex_
+};
+
+std::shared_ptr<Lane> make_lane(Dispatcher& dispatcher, Placement placement = Placement::shared) {
+  return std::make_shared<Lane>(dispatcher.make_strand(placement));
+}
+
+TEST(Dispatcher, DP1_EveryoneIsResumedByOneThreadAtATimeUntilItSleeps) {
+  constexpr int kLanes = 8;
   constexpr int kTasks = 2000;
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(3);
-  struct Lane {
-    std::unique_ptr<Strand> strand;
-    std::vector<int> order;  // plain on purpose: ThreadSanitizer sees two tasks in it
+  struct Row {
+    std::shared_ptr<Lane> lane;
+    std::vector<int> order;  // plain on purpose: ThreadSanitizer sees two threads in it
     std::atomic<int> inside = 0;
+    std::promise<void> done;
   };
-  std::vector<Lane> lanes(kStrands);
+  std::vector<Row> rows(kLanes);
   std::atomic<int> collisions = 0;
-  for (Lane& lane : lanes) {
-    lane.strand = dispatcher->make_strand(&lane == lanes.data() ? Placement::pinned : Placement::shared);
-  }
+  for (Row& row : rows) row.lane = make_lane(*dispatcher, &row == rows.data() ? Placement::pinned : Placement::shared);
   for (int i = 0; i < kTasks; ++i) {
-    for (Lane& lane : lanes) {
-      lane.strand->post([&lane, &collisions, i] {
-        if (lane.inside.fetch_add(1) != 0) ++collisions;
-        lane.order.push_back(i);
-        lane.inside.fetch_sub(1);
+    for (Row& row : rows) {
+      row.lane->post([&row, &collisions, i] {
+        if (row.inside.fetch_add(1) != 0) ++collisions;
+        row.order.push_back(i);
+        row.inside.fetch_sub(1);
+        if (i == kTasks - 1) row.done.set_value();
       });
     }
   }
-  dispatcher->stop();  // runs what was posted
+  for (Row& row : rows) ASSERT_EQ(row.done.get_future().wait_for(kTurnPatience), std::future_status::ready);
+  dispatcher->stop();
   EXPECT_EQ(collisions.load(), 0);
-  for (const Lane& lane : lanes) {
-    ASSERT_EQ(lane.order.size(), static_cast<std::size_t>(kTasks));
-    EXPECT_TRUE(std::is_sorted(lane.order.begin(), lane.order.end()));
+  for (const Row& row : rows) {
+    ASSERT_EQ(row.order.size(), static_cast<std::size_t>(kTasks));
+    EXPECT_TRUE(std::is_sorted(row.order.begin(), row.order.end()));
   }
 }
 
 TEST(Dispatcher, DP2_APinnedStrandHasAThreadOfItsOwn) {
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(2);
-  std::vector<std::unique_ptr<Strand>> strands;
+  std::vector<std::shared_ptr<Lane>> lanes;
   std::vector<std::set<std::thread::id>> threads(3);
+  std::vector<std::promise<void>> done(threads.size());
   for (std::size_t i = 0; i < threads.size(); ++i) {
-    strands.push_back(dispatcher->make_strand(Placement::pinned));
+    lanes.push_back(make_lane(*dispatcher, Placement::pinned));
     for (int task = 0; task < 200; ++task) {
-      strands[i]->post([&threads, i] { threads[i].insert(std::this_thread::get_id()); });
+      lanes[i]->post([&threads, i] { threads[i].insert(std::this_thread::get_id()); });
     }
+    lanes[i]->post([&done, i] { done[i].set_value(); });
+  }
+  for (std::promise<void>& each : done) {
+    ASSERT_EQ(each.get_future().wait_for(kTurnPatience), std::future_status::ready);
   }
   dispatcher->stop();
   std::set<std::thread::id> all;
@@ -65,10 +116,28 @@ TEST(Dispatcher, DP2_APinnedStrandHasAThreadOfItsOwn) {
   EXPECT_FALSE(all.contains(std::this_thread::get_id()));
 }
 
-TEST(Dispatcher, AStrandThatAlwaysHasWorkLeavesTurnsToOthers) {
+TEST(Dispatcher, DP2_ThreadsOfPinnedStrandsThatAreGoneAreGone) {
+  const auto count_threads = [] {
+    std::error_code ignored;
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task", ignored), {});
+  };
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
-  const std::unique_ptr<Strand> greedy = dispatcher->make_strand(Placement::shared);
-  const std::unique_ptr<Strand> modest = dispatcher->make_strand(Placement::shared);
+  const auto before = count_threads();
+  for (int i = 0; i < 50; ++i) {
+    std::promise<void> ran;
+    make_lane(*dispatcher, Placement::pinned)->post([&ran] { ran.set_value(); });
+    ASSERT_EQ(ran.get_future().wait_for(kTurnPatience), std::future_status::ready);
+  }
+  const auto give_up = std::chrono::steady_clock::now() + kTurnPatience;
+  while (count_threads() > before && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  EXPECT_LE(count_threads(), before);
+  dispatcher->stop();
+}
+
+TEST(Dispatcher, DP3_WhoAlwaysHasWorkLeavesTurnsToOthers) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
+  const std::shared_ptr<Lane> greedy = make_lane(*dispatcher);
+  const std::shared_ptr<Lane> modest = make_lane(*dispatcher);
   std::promise<void> got_a_turn;
   std::atomic<bool> go_on = true;
   const std::function<void()> again = [&] {
@@ -81,32 +150,67 @@ TEST(Dispatcher, AStrandThatAlwaysHasWorkLeavesTurnsToOthers) {
   dispatcher->stop();
 }
 
-TEST(Dispatcher, StopEndsAlthoughATaskPostsItselfForEver) {
-  struct Loop {
-    std::unique_ptr<Strand> strand;
-    void post_again() {
-      strand->post([this] { post_again(); });
-    }
-  };
-  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
-  Loop shared{dispatcher->make_strand(Placement::shared)};
-  Loop pinned{dispatcher->make_strand(Placement::pinned)};
-  shared.post_again();
-  pinned.post_again();
-  dispatcher->stop();
+TEST(Dispatcher, DP3_NobodyWaitsBehindALongTurnWhileAWorkerIsIdle) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(2);
+  for (int round = 0; round < 20; ++round) {
+    const std::shared_ptr<Lane> busy = make_lane(*dispatcher);
+    const std::shared_ptr<Lane> waiting = make_lane(*dispatcher);
+    std::promise<void> helped;
+    std::promise<bool> outcome;
+    busy->post([&] {  // woken here, `waiting` is behind this turn
+      waiting->post([&helped] { helped.set_value(); });
+      outcome.set_value(helped.get_future().wait_for(kTurnPatience) == std::future_status::ready);
+    });
+    ASSERT_TRUE(outcome.get_future().get());
+  }
   dispatcher->stop();
 }
 
-TEST(Dispatcher, TasksPostedAfterTheStopAreDropped) {
-  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
-  const std::unique_ptr<Strand> shared = dispatcher->make_strand(Placement::shared);
-  const std::unique_ptr<Strand> pinned = dispatcher->make_strand(Placement::pinned);
+TEST(Dispatcher, DP3_ManyWhoWaitAreSharedOut) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(2);
+  constexpr int kLanes = 200;
+  std::vector<std::shared_ptr<Lane>> lanes;
+  for (int i = 0; i < kLanes; ++i) lanes.push_back(make_lane(*dispatcher));
+  std::atomic<int> left = kLanes;
+  std::promise<void> done;
+  const std::shared_ptr<Lane> first = make_lane(*dispatcher);
+  first->post([&] {
+    for (const auto& lane : lanes) {
+      lane->post([&] {
+        (void)std::promise<void>().get_future().wait_for(std::chrono::microseconds(100));
+        if (left.fetch_sub(1) == 1) done.set_value();
+      });
+    }
+  });
+  EXPECT_EQ(done.get_future().wait_for(kTurnPatience), std::future_status::ready);
   dispatcher->stop();
-  const auto witness = std::make_shared<int>(0);
-  shared->post([witness] { ++*witness; });
-  pinned->post([witness] { ++*witness; });
-  EXPECT_EQ(*witness, 0);
-  EXPECT_EQ(witness.use_count(), 1) << "dropped, not kept";
+}
+
+TEST(Dispatcher, StopEndsAlthoughATaskPostsItselfForEver) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
+  std::vector<std::function<void()>> again(2);
+  for (const Placement placement : {Placement::shared, Placement::pinned}) {
+    const std::shared_ptr<Lane> lane = make_lane(*dispatcher, placement);
+    std::function<void()>& task = again[static_cast<std::size_t>(placement)];
+    task = [lane, &task] { lane->post(task); };
+    lane->post(task);
+  }
+  dispatcher->stop();
+  dispatcher->stop();
+  again.clear();
+}
+
+TEST(Dispatcher, WhoIsWokenAfterTheStopIsLetGo) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
+  const std::shared_ptr<Lane> shared = make_lane(*dispatcher);
+  const std::shared_ptr<Lane> pinned = make_lane(*dispatcher, Placement::pinned);
+  dispatcher->stop();
+  int ran = 0;
+  shared->post([&ran] { ++ran; });
+  pinned->post([&ran] { ++ran; });
+  EXPECT_EQ(ran, 0);
+  EXPECT_EQ(shared.use_count(), 1) << "let go, not kept";
+  EXPECT_EQ(pinned.use_count(), 1);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "runtime/mailbox.hpp"
 
+#include "tests/runtime/test_actors.hpp"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -8,16 +10,16 @@
 namespace troupe::runtime {
 namespace {
 
-Envelope from(std::uint64_t sender, std::uint32_t number, EnvelopeKind kind = EnvelopeKind::message) {
-  Envelope envelope;
-  envelope.header.kind = kind;
-  envelope.header.sender = sender;
-  envelope.header.step = number;
-  return envelope;
+MailPtr from(std::uint64_t sender, std::uint32_t number, EnvelopeKind kind = EnvelopeKind::message) {
+  MailPtr mail = make_mail(Number{number});
+  mail->header.kind = kind;
+  mail->header.sender = sender;
+  mail->header.step = number;
+  return mail;
 }
 
-PushResult push(Mailbox& mailbox, Envelope envelope) {
-  return mailbox.push(envelope);
+PushResult push(Mailbox& mailbox, MailPtr mail) {
+  return mailbox.push(mail);
 }
 
 TEST(Mailbox, MB1_KeepsTheOrderOfEverySenderThread) {
@@ -32,7 +34,7 @@ TEST(Mailbox, MB1_KeepsTheOrderOfEverySenderThread) {
   }
   std::array<std::uint32_t, kSenders> next{};
   for (std::uint64_t popped = 0; popped < kEach * kSenders;) {
-    const std::optional<Envelope> envelope = mailbox.pop();
+    const MailPtr envelope = mailbox.pop();
     if (!envelope) continue;
     ASSERT_EQ(envelope->header.step, next[envelope->header.sender]++);
     ++popped;
@@ -45,10 +47,10 @@ TEST(Mailbox, MB2_ClosedTakesNothingAndHandsOutWhatWaited) {
   Mailbox mailbox(8);
   ASSERT_EQ(push(mailbox, from(1, 1)), PushResult::queued);
   ASSERT_EQ(push(mailbox, from(1, 2)), PushResult::queued);
-  const std::vector<Envelope> rest = mailbox.close();
+  const std::vector<MailPtr> rest = mailbox.close();
   ASSERT_EQ(rest.size(), 2U);
-  EXPECT_EQ(rest[0].header.step, 1U);
-  EXPECT_EQ(rest[1].header.step, 2U);
+  EXPECT_EQ(rest[0]->header.step, 1U);
+  EXPECT_EQ(rest[1]->header.step, 2U);
   for (const EnvelopeKind kind : {EnvelopeKind::message, EnvelopeKind::reply, EnvelopeKind::down}) {
     EXPECT_EQ(push(mailbox, from(1, 3, kind)), PushResult::closed);
   }
@@ -72,17 +74,69 @@ TEST(Mailbox, MB3_RefusesBeyondTheCapacityButTakesAnswers) {
 
 TEST(Mailbox, MB3_WhatAnActorSendsItselfNeedsNoRoom) {
   Mailbox mailbox(0);
-  Envelope envelope = from(7, 7);
-  EXPECT_EQ(mailbox.push(envelope, Room::always), PushResult::queued);
+  MailPtr mail = from(7, 7);
+  EXPECT_EQ(mailbox.push(mail, Room::always), PushResult::queued);
   EXPECT_EQ(mailbox.size(), 1U);
 }
 
-TEST(Mailbox, RefusedEnvelopesStayWithTheSender) {
+TEST(Mailbox, RefusedMailStaysWithTheSender) {
   Mailbox mailbox(0);
-  Envelope envelope = from(7, 7);
-  envelope.body = "still here";
-  ASSERT_EQ(mailbox.push(envelope), PushResult::full);
-  EXPECT_EQ(envelope.body, "still here");
+  MailPtr mail = from(7, 7);
+  ASSERT_EQ(mailbox.push(mail), PushResult::full);
+  ASSERT_TRUE(mail);
+  EXPECT_EQ(value_of<Number>(*mail)->value, 7U);
+}
+
+TEST(Mailbox, MB2_WhatTheOwnerHasTakenIsDrained) {
+  Mailbox mailbox(8);
+  for (std::uint32_t i = 0; i < 4; ++i) ASSERT_EQ(push(mailbox, from(1, i)), PushResult::queued);
+  ASSERT_TRUE(mailbox.pop());  // with it the owner took the others
+  ASSERT_EQ(push(mailbox, from(1, 4)), PushResult::queued);
+  const std::vector<MailPtr> rest = mailbox.close();
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0]->header.step, 4U);
+  EXPECT_FALSE(mailbox.pop());
+  EXPECT_TRUE(mailbox.sleep());
+  const std::vector<MailPtr> taken = mailbox.drain();
+  ASSERT_EQ(taken.size(), 3U);
+  EXPECT_EQ(taken[0]->header.step, 1U);
+  EXPECT_EQ(mailbox.size(), 0U);
+}
+
+TEST(Mailbox, MB4_OnlyTheFirstAfterASleepWakes) {
+  Mailbox mailbox(8);
+  EXPECT_EQ(push(mailbox, from(1, 0)), PushResult::queued) << "a new one is awake";
+  EXPECT_FALSE(mailbox.sleep()) << "something waits";
+  ASSERT_TRUE(mailbox.pop());
+  ASSERT_TRUE(mailbox.sleep());
+  EXPECT_EQ(push(mailbox, from(1, 1)), PushResult::queued_first);
+  EXPECT_EQ(push(mailbox, from(1, 2)), PushResult::queued);
+  ASSERT_TRUE(mailbox.pop());
+  EXPECT_FALSE(mailbox.sleep()) << "the second was taken with the first";
+}
+
+TEST(Mailbox, MB4_WakersAndTheOwnerTakeTurnsWithoutLosingAny) {
+  constexpr std::uint32_t kEach = 20'000;
+  constexpr int kSenders = 3;
+  Mailbox mailbox(std::size_t{kEach} * kSenders);
+  ASSERT_TRUE(mailbox.sleep());
+  std::uint32_t popped = 0;  // plain on purpose: whoever was told queued_first is the owner until it sleeps again
+  std::vector<std::thread> senders;
+  for (int sender = 0; sender < kSenders; ++sender) {
+    senders.emplace_back([&mailbox, &popped] {
+      for (std::uint32_t i = 0; i < kEach; ++i) {
+        const PushResult result = push(mailbox, from(1, i));
+        ASSERT_TRUE(result == PushResult::queued || result == PushResult::queued_first);
+        if (result != PushResult::queued_first) continue;
+        do {
+          while (mailbox.pop()) ++popped;
+        } while (!mailbox.sleep());
+      }
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  EXPECT_EQ(popped, kEach * kSenders);
+  EXPECT_EQ(mailbox.size(), 0U);
 }
 
 }  // namespace

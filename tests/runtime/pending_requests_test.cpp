@@ -14,7 +14,7 @@ using Outcomes = std::multimap<std::string, std::string>;
 
 PendingRequests::Request request(Outcomes& outcomes, const std::string& label, const std::string& target,
                                  std::uint32_t incarnation, const std::string& endpoint = "") {
-  return {name_hash(target), incarnation, endpoint, [&outcomes, label](const Result<Envelope>& outcome) {
+  return {name_hash(target), incarnation, endpoint, [&outcomes, label](const Result<MailPtr>& outcome) {
             outcomes.emplace(label, outcome ? "ok" : outcome.failure().text);
           }};
 }
@@ -25,9 +25,9 @@ TEST(PendingRequests, PR1_ASecondAnswerIsRefused) {
   const std::uint64_t first = pending.add(request(outcomes, "first", "stage", 1));
   const std::uint64_t second = pending.add(request(outcomes, "second", "stage", 1));
   EXPECT_NE(first, second);
-  EXPECT_TRUE(pending.complete(first, Envelope{}));
+  EXPECT_TRUE(pending.complete(first, MailPtr{}));
   EXPECT_FALSE(pending.complete(first, Failure{FailureKind::disconnected, "late"}));
-  EXPECT_FALSE(pending.complete(12345, Envelope{}));
+  EXPECT_FALSE(pending.complete(12345, MailPtr{}));
   EXPECT_EQ(outcomes, (Outcomes{{"first", "ok"}}));
 }
 
@@ -40,7 +40,7 @@ TEST(PendingRequests, FailsOnTheDeadIncarnationAndOlderOnes) {
   (void)pending.add(request(outcomes, "other", "data", 1));
   pending.fail_target(name_hash("stage"), 2, {FailureKind::faulted, "killed"});
   EXPECT_EQ(outcomes, (Outcomes{{"old", "killed"}, {"dead", "killed"}}));
-  EXPECT_TRUE(pending.complete(living, Envelope{}));
+  EXPECT_TRUE(pending.complete(living, MailPtr{}));
 }
 
 TEST(PendingRequests, FailsWhatWaitsForANode) {
@@ -59,7 +59,7 @@ TEST(PendingRequests, PR2_ClosedFailsEverythingAtOnce) {
   pending.close({FailureKind::disconnected, "over"});
   const std::uint64_t after = pending.add(request(outcomes, "after", "stage", 1));
   EXPECT_EQ(outcomes, (Outcomes{{"before", "over"}, {"after", "over"}}));
-  EXPECT_FALSE(pending.complete(after, Envelope{}));
+  EXPECT_FALSE(pending.complete(after, MailPtr{}));
 }
 
 TEST(PendingRequests, ACompletionMayAskAgain) {
@@ -67,9 +67,9 @@ TEST(PendingRequests, ACompletionMayAskAgain) {
   Outcomes outcomes;
   std::uint64_t second = 0;
   const std::uint64_t first = pending.add(
-      {1, 1, "", [&](const Result<Envelope>&) { second = pending.add(request(outcomes, "second", "stage", 1)); }});
-  ASSERT_TRUE(pending.complete(first, Envelope{}));
-  EXPECT_TRUE(pending.complete(second, Envelope{}));
+      {1, 1, "", [&](const Result<MailPtr>&) { second = pending.add(request(outcomes, "second", "stage", 1)); }});
+  ASSERT_TRUE(pending.complete(first, MailPtr{}));
+  EXPECT_TRUE(pending.complete(second, MailPtr{}));
 }
 
 TEST(PendingRequests, PR1_HoldsWhenAnswerDeadlineAndDeathRace) {
@@ -78,12 +78,12 @@ TEST(PendingRequests, PR1_HoldsWhenAnswerDeadlineAndDeathRace) {
   std::vector<std::atomic<int>> calls(kRequests);
   std::vector<std::uint64_t> ids;
   for (int i = 0; i < kRequests; ++i) {
-    ids.push_back(pending.add({name_hash("stage"), 1, "ipc:///a", [&calls, i](const Result<Envelope>&) {
+    ids.push_back(pending.add({name_hash("stage"), 1, "ipc:///a", [&calls, i](const Result<MailPtr>&) {
                                  calls[static_cast<std::size_t>(i)].fetch_add(1);
                                }}));
   }
   std::thread answers([&] {
-    for (const std::uint64_t id : ids) pending.complete(id, Envelope{});
+    for (const std::uint64_t id : ids) pending.complete(id, MailPtr{});
   });
   std::thread deadlines([&] {
     for (auto id = ids.rbegin(); id != ids.rend(); ++id) pending.complete(*id, Failure{});

@@ -8,7 +8,7 @@
 namespace troupe::runtime {
 namespace {
 
-const std::uint64_t kStage = name_hash("stage");
+const std::uint64_t kWatchedStage = name_hash("stage");
 
 Watcher watcher(std::string_view name, std::string endpoint = "") {
   return {name_hash(name), 1, std::move(endpoint)};
@@ -19,8 +19,8 @@ TEST(WatchRegistry, WR1_AWatchIsHandedOutOnce) {
   watches.add({"stage", 1}, watcher("trainer"));
   watches.add({"stage", 1}, watcher("trainer"));  // watching twice is one watch
   watches.add({"stage", 1}, watcher("head"));
-  EXPECT_EQ(watches.take(kStage, 1).size(), 2U);
-  EXPECT_TRUE(watches.take(kStage, 1).empty());
+  EXPECT_EQ(watches.take(kWatchedStage, 1).size(), 2U);
+  EXPECT_TRUE(watches.take(kWatchedStage, 1).empty());
 }
 
 TEST(WatchRegistry, TakesTheDeadIncarnationAndOlderOnes) {
@@ -28,8 +28,8 @@ TEST(WatchRegistry, TakesTheDeadIncarnationAndOlderOnes) {
   watches.add({"stage", 1}, watcher("one"));
   watches.add({"stage", 2}, watcher("two"));
   watches.add({"stage", 3}, watcher("three"));
-  EXPECT_EQ(watches.take(kStage, 2), (std::vector{watcher("one"), watcher("two")}));
-  EXPECT_EQ(watches.take(kStage, 3), (std::vector{watcher("three")}));
+  EXPECT_EQ(watches.take(kWatchedStage, 2), (std::vector{watcher("one"), watcher("two")}));
+  EXPECT_EQ(watches.take(kWatchedStage, 3), (std::vector{watcher("three")}));
 }
 
 TEST(WatchRegistry, WR2_ANodesWatchesAreBoundedAndGoWithIt) {
@@ -46,7 +46,7 @@ TEST(WatchRegistry, WR2_ANodesWatchesAreBoundedAndGoWithIt) {
   watches.add({"stage", 1}, of_other(1, "tcp://hostile"));  // there is room again
   watches.remove_endpoint("tcp://hostile");
   for (std::size_t i = 32; i < 64; ++i) EXPECT_TRUE(watches.take(name_hash("stage" + std::to_string(i)), 1).empty());
-  EXPECT_EQ(watches.take(kStage, 1), (std::vector{of_other(0, "tcp://other"), watcher("trainer")}));
+  EXPECT_EQ(watches.take(kWatchedStage, 1), (std::vector{of_other(0, "tcp://other"), watcher("trainer")}));
 }
 
 TEST(WatchRegistry, RemoveForgetsOneWatcherOfOneTarget) {
@@ -54,8 +54,8 @@ TEST(WatchRegistry, RemoveForgetsOneWatcherOfOneTarget) {
   watches.add({"stage", 1}, watcher("trainer"));
   watches.add({"data", 1}, watcher("trainer"));
   watches.add({"stage", 1}, watcher("trainer", "ipc:///elsewhere"));
-  watches.remove(kStage, watcher("trainer"));
-  EXPECT_EQ(watches.take(kStage, 1), (std::vector{watcher("trainer", "ipc:///elsewhere")}));
+  watches.remove(kWatchedStage, watcher("trainer"));
+  EXPECT_EQ(watches.take(kWatchedStage, 1), (std::vector{watcher("trainer", "ipc:///elsewhere")}));
   EXPECT_EQ(watches.take(name_hash("data"), 1).size(), 1U);
 }
 
@@ -65,7 +65,7 @@ TEST(WatchRegistry, ADeadWatchersWatchesAreForgotten) {
   watches.add({"data", 1}, watcher("trainer"));
   watches.add({"stage", 1}, watcher("trainer", "ipc:///elsewhere"));  // an actor of the same name on another node
   watches.remove_watcher(name_hash("trainer"));
-  EXPECT_EQ(watches.take(kStage, 1), (std::vector{watcher("trainer", "ipc:///elsewhere")}));
+  EXPECT_EQ(watches.take(kWatchedStage, 1), (std::vector{watcher("trainer", "ipc:///elsewhere")}));
   EXPECT_TRUE(watches.take(name_hash("data"), 1).empty());
 }
 
@@ -75,7 +75,7 @@ TEST(WatchRegistry, WR1_HoldsWhenTwoCausesRace) {
   for (std::uint32_t i = 1; i <= kRounds; ++i) watches.add({"stage", i}, watcher("trainer"));
   std::atomic<std::size_t> taken = 0;
   const auto take_all = [&] {
-    for (std::uint32_t i = 1; i <= kRounds; ++i) taken += watches.take(kStage, i).size();
+    for (std::uint32_t i = 1; i <= kRounds; ++i) taken += watches.take(kWatchedStage, i).size();
   };
   std::thread first(take_all);
   std::thread second(take_all);

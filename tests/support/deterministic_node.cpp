@@ -34,10 +34,17 @@ private:
   std::vector<std::uint64_t> ids_;          // a stopped node's tasks must not run: they refer to it
 };
 
+/// One turn, and behind those posted meanwhile the next.
+void post_turn(const std::shared_ptr<ManualTurns>& turns, std::shared_ptr<Resumable> awake) {
+  turns->post([weak = std::weak_ptr(turns), awake = std::move(awake)] {
+    if (awake->resume(1)) post_turn(weak.lock(), awake);
+  });
+}
+
 class ManualStrand final : public Strand {
 public:
   explicit ManualStrand(std::shared_ptr<ManualTurns> turns) : turns_(std::move(turns)) {}
-  void post(std::function<void()> task) override { turns_->post(std::move(task)); }
+  void wake(std::shared_ptr<Resumable> sleeper) override { post_turn(turns_, std::move(sleeper)); }
 
 private:
   const std::shared_ptr<ManualTurns> turns_;  // shared with the node
@@ -46,7 +53,7 @@ private:
 class ManualDispatcher final : public Dispatcher {
 public:
   explicit ManualDispatcher(std::shared_ptr<ManualTurns> turns) : turns_(std::move(turns)) {}
-  std::unique_ptr<Strand> make_strand(Placement) override { return std::make_unique<ManualStrand>(turns_); }
+  std::shared_ptr<Strand> make_strand(Placement) override { return std::make_shared<ManualStrand>(turns_); }
   void stop() override { turns_->run_all(); }
 
 private:

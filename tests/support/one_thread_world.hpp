@@ -56,8 +56,8 @@ private:
   class Turns final : public runtime::Dispatcher {
   public:
     explicit Turns(OneThreadWorld& world) : world_(world) {}
-    [[nodiscard]] std::unique_ptr<runtime::Strand> make_strand(runtime::Placement) override {
-      return std::make_unique<Line>(world_);
+    [[nodiscard]] std::shared_ptr<runtime::Strand> make_strand(runtime::Placement) override {
+      return std::make_shared<Line>(world_);
     }
     void stop() override {}
 
@@ -65,7 +65,11 @@ private:
     class Line final : public runtime::Strand {
     public:
       explicit Line(OneThreadWorld& world) : world_(world) {}
-      void post(std::function<void()> task) override { world_.run(std::move(task)); }
+      void wake(std::shared_ptr<runtime::Resumable> sleeper) override {
+        world_.run([&world = world_, sleeper = std::move(sleeper)] {
+          if (sleeper->resume(1)) Line(world).wake(sleeper);
+        });
+      }
 
     private:
       OneThreadWorld& world_;

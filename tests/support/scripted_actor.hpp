@@ -50,13 +50,10 @@ private:
 template <class M>
 [[nodiscard]] runtime::Behavior::Entry hears(Heard<M>& heard,
                                              std::function<void(const M&, runtime::Context&)> then = {}) {
-  return {M::kName, [&heard, then](const runtime::Envelope& envelope, runtime::Context& context) {
-            const runtime::Result<M> message = runtime::decode_message<M>(envelope);
-            if (!message) return runtime::Result<runtime::Done>(message.failure());
-            if (then) then(*message, context);
-            heard.add(*message);
-            return runtime::Result<runtime::Done>(runtime::Done{});
-          }};
+  return runtime::on<M>([&heard, then = std::move(then)](const M& message, runtime::Context& context) {
+    if (then) then(message, context);
+    heard.add(message);
+  });
 }
 
 /// An actor that does what a test wrote down.

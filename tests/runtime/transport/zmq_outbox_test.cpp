@@ -51,7 +51,7 @@ TEST(ZmqOutbox, ZO1_WindowOfBytes) {
   std::size_t accepted = 0;
   while (under_test.outbox.accept(kThere, envelope)) ++accepted;
   EXPECT_EQ(accepted, 3U);
-  under_test.outbox.release(kThere, {1, wire_cost(envelope)});
+  (void)under_test.outbox.release(kThere, {1, wire_cost(envelope)});
   EXPECT_TRUE(under_test.outbox.accept(kThere, envelope));
   EXPECT_FALSE(under_test.outbox.accept(kThere, envelope));
   EXPECT_EQ(under_test.outbox.outstanding(kThere), (LinkCost{3, 3 * wire_cost(envelope)}));
@@ -63,7 +63,7 @@ TEST(ZmqOutbox, ZO2_OneMessageLargerThanTheWindowGoesAlone) {
   large.payloads.push_back(patterned(50'000, 1));
   EXPECT_TRUE(under_test.outbox.accept(kThere, large));
   EXPECT_FALSE(under_test.outbox.accept(kThere, numbered(2)));
-  under_test.outbox.release(kThere, {1, wire_cost(large)});
+  (void)under_test.outbox.release(kThere, {1, wire_cost(large)});
   EXPECT_TRUE(under_test.outbox.accept(kThere, numbered(2)));
   EXPECT_FALSE(under_test.outbox.accept(kThere, large)) << "not alone";
 }

@@ -1,0 +1,182 @@
+#include "runtime/actor_cell.hpp"
+
+#include "runtime/node_core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
+
+/// What an actor's cell sends: requests and what becomes of them, answers, and what has to wait for room.
+namespace troupe::runtime {
+namespace {
+
+// Room comes when the receiver has handled a message; much less than handling a large one takes.
+constexpr Duration kRoomCheck = std::chrono::milliseconds(1);
+
+}  // namespace
+
+// ---- requests of this actor ----------------------------------------------------------------------------------------
+
+void ActorCell::handle_answer(Mail& mail, Context& context) {
+  const std::optional<OpenRequests::Row> row = open_.take(mail.header.correlation);
+  if (!row) return;  // late
+  if (mail.header.kind == EnvelopeKind::reply) return row->awaiting->reply(mail, context);
+  row->awaiting->fail(NodeCore::failure_of(mail), context);
+}
+
+void ActorCell::ask(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting) {
+  OpenRequests::Row row;
+  row.target = to.name;
+  row.target_hash = name_hash(to.name);
+  row.message = mail->type()->name;
+  row.cause = mail->header.cause;
+  row.deadline = deadline;
+  row.due = core_.parts.clock->now() + deadline;
+  row.awaiting = std::move(awaiting);
+  if (const ActorCell* const peer = find_peer(row.target_hash)) {
+    row.target_incarnation = to.incarnation == 0 ? peer->id().incarnation : to.incarnation;
+  } else {
+    const std::optional<DirectoryEntry> entry = core_.directory.find(row.target_hash);
+    row.target_incarnation = to.incarnation == 0 && entry ? entry->actor.incarnation : to.incarnation;
+    if (entry) row.endpoint = entry->endpoint;
+  }
+  const TimePoint due = row.due;
+  // Open before it is sent: the answer may be there, and the target may die, on another thread meanwhile.
+  const std::uint64_t correlation = open_.add(std::move(row));
+  watch_deadline(due);
+  mail->header.kind = EnvelopeKind::request;
+  mail->header.correlation = correlation;
+  const Result<Done> sent = route(to, mail);
+  if (sent) return;
+  // Also what cannot even be sent is an outcome of its own turn.
+  push_task([correlation, why = sent.failure().within("cannot ask " + to.name)](ActorCell& cell) {
+    std::vector<OpenRequests::Row> rows;
+    if (std::optional<OpenRequests::Row> open = cell.open_.take(correlation)) rows.push_back(std::move(*open));
+    cell.fail_rows(std::move(rows), [&why](const OpenRequests::Row&) { return why; });
+  });
+}
+
+void ActorCell::watch_deadline(TimePoint due) {
+  if (due >= deadline_watched_) return;  // a timer that comes earlier looks for all
+  deadline_watched_ = due;
+  core_.parts.timers->run_at(due, [weak = weak_from_this(), due] {
+    const std::shared_ptr<ActorCell> cell = weak.lock();
+    if (!cell) return;
+    cell->push_task([due](ActorCell& self) {
+      if (self.deadline_watched_ == due) self.deadline_watched_ = TimePoint::max();
+      self.fail_due();
+    });
+  });
+}
+
+void ActorCell::fail_due() {
+  std::vector<OpenRequests::Row> rows = open_.take_due(core_.parts.clock->now());
+  if (const std::optional<TimePoint> next = open_.next_due()) watch_deadline(*next);
+  fail_rows(std::move(rows), [](const OpenRequests::Row& row) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(row.deadline).count();
+    return Failure{FailureKind::disconnected, "no answer to " + std::string(row.message) + " from " + row.target +
+                                                  " within " + std::to_string(milliseconds) + " ms"};
+  });
+}
+
+void ActorCell::fail_requests(Take take, Failure why) {
+  push_task([take = std::move(take), why = std::move(why)](ActorCell& cell) {
+    cell.fail_rows(take(cell.open_), [&why](const OpenRequests::Row&) { return why; });
+  });
+}
+
+// ---- outward -------------------------------------------------------------------------------------------------------
+
+ActorCell* ActorCell::find_peer(std::uint64_t name) {
+  std::array<std::shared_ptr<ActorCell>, 8>& peers = extras().peers;
+  std::shared_ptr<ActorCell>& place = peers[name % peers.size()];
+  if (!place || place->name_key_ != name || place->is_over()) place = core_.find_cell(name);
+  return place.get();
+}
+
+Result<Done> ActorCell::route(const ActorId& to, MailPtr& mail) {
+  const std::uint64_t name = name_hash(to.name);
+  core_.address(*mail, name, to.incarnation);
+  if (ActorCell* const peer = find_peer(name)) return core_.deliver_local(*peer, mail);
+  return core_.route_away(to, *mail, parts_.id.name);
+}
+
+void ActorCell::answer(const ReplyTo& asker, MailPtr mail) {
+  NodeCore::mark_answer(*mail, asker);
+  ActorCell* const peer = asker.endpoint.empty() && asker.asker != 0 ? find_peer(asker.asker) : nullptr;
+  if (peer == nullptr) return (void)core_.answer(asker, std::move(mail), parts_.id.name);
+  core_.address(*mail, asker.asker, asker.asker_incarnation);
+  (void)core_.deliver_local(*peer, mail);  // an asker that is gone needs no answer
+}
+
+void ActorCell::remember_deferred(const ReplyTo& asker) {
+  std::deque<ReplyTo>& deferred = extras().deferred;
+  deferred.push_back(asker);
+  if (deferred.size() <= parts_.mailbox_capacity) return;
+  deferred.pop_front();
+  has_forgotten_ = true;
+}
+
+void ActorCell::forget_deferred(const ReplyTo& asker) {
+  if (!extras_ || extras_->deferred.empty()) return;
+  std::deque<ReplyTo>& deferred = extras_->deferred;
+  const auto found = std::find_if(deferred.begin(), deferred.end(), [&asker](const ReplyTo& row) {
+    return row.correlation == asker.correlation && row.asker == asker.asker && row.endpoint == asker.endpoint;
+  });
+  if (found != deferred.end()) deferred.erase(found);
+}
+
+bool ActorCell::is_kept_waiting(const ActorId& receiver) const {
+  return extras_ && extras_->kept.contains(receiver.name);
+}
+
+void ActorCell::keep_for_later(const ActorId& to, MailPtr mail) {
+  if (extras().kept_count >= kMaxWaitingSends) {
+    throw std::runtime_error(std::to_string(kMaxWaitingSends) + " messages wait for room, the last for " + to.name +
+                             ": it does not keep up");
+  }
+  extras().kept[to.name].push_back({to, std::move(mail)});
+  ++extras().kept_count;
+  look_for_room_later();
+}
+
+/// A link says when it has room again; a mailbox does not.
+void ActorCell::look_for_room_later() {
+  if (std::exchange(extras().looks_for_room, true)) return;
+  if (!std::exchange(extras().is_told_of_room, true)) core_.remember_waiting(weak_from_this());
+  core_.parts.timers->run_at(core_.parts.clock->now() + kRoomCheck, [weak = weak_from_this()] {
+    const std::shared_ptr<ActorCell> cell = weak.lock();
+    if (!cell) return;
+    cell->push_task([](ActorCell& self) {
+      self.extras().looks_for_room = false;
+      self.send_kept();
+    });
+  });
+}
+
+void ActorCell::try_kept_again() {
+  push_task([](ActorCell& self) {
+    self.extras().is_told_of_room = false;
+    self.send_kept();
+  });
+}
+
+void ActorCell::send_kept() {
+  std::map<std::string, std::deque<Extras::Kept>>& kept = extras().kept;
+  for (auto receiver = kept.begin(); receiver != kept.end();) {
+    std::deque<Extras::Kept>& waiting = receiver->second;
+    while (!waiting.empty()) {
+      const Result<Done> sent = route(waiting.front().to, waiting.front().mail);
+      if (!sent && sent.failure().kind == FailureKind::overloaded) break;  // what follows keeps its place
+      if (!sent) count_dead_letter();
+      waiting.pop_front();
+      --extras().kept_count;
+    }
+    receiver = waiting.empty() ? kept.erase(receiver) : std::next(receiver);
+  }
+  if (!kept.empty()) look_for_room_later();
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,137 @@
+#pragma once
+
+#include "runtime/message/message.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace troupe::runtime {
+
+/// Stands for a message's C++ type: one object for each type in a process, known by its address.
+struct MessageType {
+  std::string_view name;
+};
+template <Message M>
+inline constexpr MessageType kMessageType{M::kName};
+
+/// One message inside a process: its header, and the sender's object as it is. Only what leaves the process becomes
+/// bytes, only what comes from another process is decoded.
+///
+/// Thread-safety: one thread at a time; handing it over through a Mailbox synchronises.
+/// Ownership:     owns its contents; a Mailbox links it into its list.
+/// Errors:        to_envelope() throws std::length_error for what is too large to travel, as encode_message() does.
+/// Restart:       gone with the mailbox it waits in.
+class Mail {
+public:
+  virtual ~Mail() = default;
+  Mail(const Mail&) = delete;
+  Mail& operator=(const Mail&) = delete;
+
+  /// kName of the message.
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  /// As bytes, for a transport.
+  [[nodiscard]] virtual Envelope to_envelope() const = 0;
+  /// The bytes that came from another node; null for an object of this process.
+  [[nodiscard]] virtual const Envelope* bytes() const { return nullptr; }
+  /// The type of the object; null for bytes.
+  [[nodiscard]] const MessageType* type() const { return type_; }
+
+  Header header;
+
+protected:
+  explicit Mail(const MessageType* type) : type_(type) {}
+
+private:
+  friend class Mailbox;
+  const MessageType* const type_;
+  Mail* next_ = nullptr;  // the mailbox's
+};
+
+using MailPtr = std::unique_ptr<Mail>;
+
+/// An object of this process.
+///
+/// Thread-safety: as Mail.
+/// Ownership:     owns the object.
+/// Errors:        as Mail.
+/// Restart:       as Mail.
+template <Message M>
+class ValueMail final : public Mail {
+public:
+  explicit ValueMail(const M& message) : Mail(&kMessageType<M>), value(message) { copy_identity(); }
+  explicit ValueMail(M&& message) : Mail(&kMessageType<M>), value(std::move(message)) { copy_identity(); }
+
+  [[nodiscard]] std::string_view name() const override { return M::kName; }
+  [[nodiscard]] Envelope to_envelope() const override {
+    Envelope envelope = encode_message(value);
+    const auto body_bytes = envelope.header.body_bytes;
+    const auto payload_count = envelope.header.payload_count;
+    envelope.header = header;
+    envelope.header.body_bytes = body_bytes;
+    envelope.header.payload_count = payload_count;
+    return envelope;
+  }
+
+  M value;
+
+private:
+  void copy_identity() {
+    if constexpr (requires { value.step; }) header.step = static_cast<std::uint32_t>(value.step);
+    if constexpr (requires { value.micro_batch; }) header.micro_batch = static_cast<std::uint32_t>(value.micro_batch);
+    if constexpr (requires { value.epoch; }) header.epoch = static_cast<std::uint32_t>(value.epoch);
+  }
+};
+
+/// What a transport brought.
+///
+/// Thread-safety: as Mail.
+/// Ownership:     owns the envelope, and with it the link's credit.
+/// Errors:        none.
+/// Restart:       as Mail.
+class BytesMail final : public Mail {
+public:
+  explicit BytesMail(Envelope envelope) : Mail(nullptr), envelope_(std::move(envelope)) { header = envelope_.header; }
+
+  [[nodiscard]] std::string_view name() const override { return envelope_.message; }
+  [[nodiscard]] Envelope to_envelope() const override { return envelope_; }
+  [[nodiscard]] const Envelope* bytes() const override { return &envelope_; }
+
+private:
+  const Envelope envelope_;
+};
+
+template <class M>
+requires Message<std::remove_cvref_t<M>>
+[[nodiscard]] MailPtr make_mail(M&& message) {
+  return std::make_unique<ValueMail<std::remove_cvref_t<M>>>(std::forward<M>(message));
+}
+
+/// The object inside, when it is of type M and of this process.
+template <Message M>
+[[nodiscard]] M* value_of(Mail& mail) {
+  return mail.type() == &kMessageType<M> ? &static_cast<ValueMail<M>&>(mail).value : nullptr;
+}
+
+/// Calls `use` with the message of type M that is in `mail`, or says why there is none, as decode_message() does.
+template <Message M, class Use>
+[[nodiscard]] Result<Done> with_message(Mail& mail, const Use& use) {
+  if (M* const value = value_of<M>(mail)) {
+    use(*value);
+    return Done{};
+  }
+  // Bytes, or an object of another type that has the same name: the bytes decide.
+  const Envelope* const bytes = mail.bytes();
+  Result<M> message = mail.name() == M::kName || bytes != nullptr
+                          ? decode_message<M>(bytes != nullptr ? *bytes : mail.to_envelope())
+                          : Failure{FailureKind::unknown,
+                                    "expected message " + std::string(M::kName) + ", got " + std::string(mail.name())};
+  if (!message) return message.failure();
+  M decoded = std::move(message).value();
+  use(decoded);
+  return Done{};
+}
+
+}  // namespace troupe::runtime

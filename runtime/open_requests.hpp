@@ -1,0 +1,104 @@
+#pragma once
+
+#include "runtime/clock.hpp"
+#include "runtime/message/mail.hpp"
+#include "runtime/result.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace troupe::runtime {
+
+class Context;
+
+/// What an actor does with the outcome of a request.
+///
+/// Thread-safety: the asker's turn only.
+/// Ownership:     owned by the asker's OpenRequests until it is called.
+/// Errors:        may throw, as a handler may.
+/// Restart:       gone with the asker: nobody waits any more.
+class Awaiting {
+public:
+  virtual ~Awaiting() = default;
+  virtual void reply(Mail& mail, Context& context) = 0;
+  virtual void fail(const Failure& failure, Context& context) = 0;
+};
+
+/// `then` is called with a Result<Reply> and the context.
+///
+/// Thread-safety: as Awaiting.
+/// Ownership:     owns `then`.
+/// Errors:        a reply that is no Reply is a Failure for `then`.
+/// Restart:       as Awaiting.
+template <Message Reply, class Then>
+class AwaitingReply final : public Awaiting {
+public:
+  explicit AwaitingReply(Then then) : then_(std::move(then)) {}
+  void reply(Mail& mail, Context& context) override {
+    const Result<Done> read =
+        with_message<Reply>(mail, [&](Reply& reply) { then_(Result<Reply>(std::move(reply)), context); });
+    if (!read) then_(Result<Reply>(read.failure()), context);
+  }
+  void fail(const Failure& failure, Context& context) override { then_(Result<Reply>(failure), context); }
+
+private:
+  Then then_;
+};
+
+/// What one actor has asked and has no outcome of yet.
+///
+/// Thread-safety: the asker's turn only, but for count().
+/// Ownership:     owns the rows until they are taken out.
+/// Errors:        an outcome of what is not open any more is refused: it came late.
+/// Restart:       emptied with the actor.
+///
+/// OR-1  Each row is handed out at most once, whatever number is made up for it later.
+class OpenRequests final {
+public:
+  struct Row {
+    std::string target;                    ///< name of the asked
+    std::uint64_t target_hash = 0;         ///< its name_hash
+    std::uint32_t target_incarnation = 0;  ///< 0 = whoever holds the name
+    std::string endpoint;                  ///< its node; empty = this one
+    std::string_view message;              ///< what was asked
+    std::uint64_t cause = 0;               ///< of the asking, for what follows from its outcome
+    Duration deadline{};
+    TimePoint due;
+    std::unique_ptr<Awaiting> awaiting;
+  };
+
+  /// The correlation number to send along; never 0.
+  [[nodiscard]] std::uint64_t add(Row row);
+  [[nodiscard]] std::optional<Row> take(std::uint64_t correlation);
+  /// In the order they are due.
+  [[nodiscard]] std::vector<Row> take_due(TimePoint now);
+  /// What waits for that incarnation or an older one, oldest first.
+  [[nodiscard]] std::vector<Row> take_target(std::uint64_t target, std::uint32_t incarnation);
+  [[nodiscard]] std::vector<Row> take_endpoint(const std::string& endpoint);
+  [[nodiscard]] std::optional<TimePoint> next_due() const;
+  /// @threadsafe
+  [[nodiscard]] std::size_t count() const { return count_.load(); }
+  void clear();
+
+private:
+  struct Slot {
+    std::uint64_t correlation = 0;  // 0 = free
+    Row row;
+  };
+  template <class Matches>
+  std::vector<Row> take_if(const Matches& matches);
+  Row release(std::size_t slot);
+
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_;
+  std::uint64_t round_ = 0;  // high half of the numbers: they differ for each use of a slot
+  std::atomic<std::size_t> count_ = 0;
+};
+
+}  // namespace troupe::runtime

@@ -1,0 +1,208 @@
+#include "runtime/worker_pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::runtime {
+namespace {
+
+constexpr int kTurnsAtOnce = 64;             // before others of the same queue get theirs
+constexpr std::uint64_t kInjectedEach = 61;  // resumed between two looks at what other threads woke
+constexpr std::size_t kBacklog = 8;          // waiting: worth a second worker
+
+constexpr int kLooks = 100;
+
+/// A hint to the processor that this is a loop which waits.
+void pause_processor() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+void WokenStack::push(std::shared_ptr<Resumable> woken) {
+  Resumable* const raw = woken.get();
+  raw->self_ = std::move(woken);
+  raw->next_ = newest_.load(std::memory_order_relaxed);
+  while (!newest_.compare_exchange_weak(raw->next_, raw)) {
+  }
+}
+
+std::deque<std::shared_ptr<Resumable>> WokenStack::take() {
+  std::deque<std::shared_ptr<Resumable>> oldest_first;
+  for (Resumable* each = newest_.exchange(nullptr); each != nullptr;) {
+    Resumable* const older = std::exchange(each->next_, nullptr);
+    oldest_first.push_front(std::move(each->self_));
+    each = older;
+  }
+  return oldest_first;
+}
+
+WorkerPool::WorkerPool(int workers) {
+  for (int i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>());
+  for (const auto& worker : workers_) {
+    threads_.emplace_back([this, own = worker.get()] { run(*own); });
+  }
+}
+
+void WorkerPool::wake(std::shared_ptr<Resumable> sleeper) {
+  if (stopped_) return;
+  if (Worker* const own = this_worker()) return add(*own, std::move(sleeper));
+  injected_.push(std::move(sleeper));
+  if (stopped_) return (void)injected_.take();  // perhaps no worker has seen it
+  if (idle_.load() == 0 || is_called_.exchange(true)) return;
+  // The lock: a worker that is about to sleep has looked before, or sleeps.
+  { const std::lock_guard lock(mutex_); }
+  changed_.notify_one();
+}
+
+/// The one this thread is; null for a thread of others. There are few: to compare all takes a few nanoseconds.
+WorkerPool::Worker* WorkerPool::this_worker() const {
+  const std::thread::id self = std::this_thread::get_id();
+  for (const auto& worker : workers_) {
+    if (worker->thread.load(std::memory_order_relaxed) == self) return worker.get();
+  }
+  return nullptr;
+}
+
+void WorkerPool::add(Worker& own, std::shared_ptr<Resumable> awake) {
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(own.mutex);
+    own.awake.push_back(std::move(awake));
+    waiting = own.awake.size();
+    own.waiting.store(waiting, std::memory_order_relaxed);
+  }
+  if (idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting);
+}
+
+void WorkerPool::call_for_help(std::size_t waiting) {
+  // The one who waits may be next in no time, as in a conversation of two; or behind a long turn. Somebody will see.
+  if (waiting >= kBacklog || !is_watched_.load(std::memory_order_relaxed)) changed_.notify_one();
+}
+
+std::shared_ptr<Resumable> WorkerPool::take(Worker& own) {
+  if (own.waiting.load(std::memory_order_relaxed) == 0) return nullptr;
+  const std::lock_guard lock(own.mutex);
+  if (own.awake.empty()) return nullptr;  // helped meanwhile
+  std::shared_ptr<Resumable> next = std::move(own.awake.front());
+  own.awake.pop_front();
+  own.waiting.store(own.awake.size(), std::memory_order_relaxed);
+  return next;
+}
+
+/// The first; the others go to the own queue, from which the other workers help themselves.
+std::shared_ptr<Resumable> WorkerPool::take_injected(Worker& own) {
+  if (injected_.is_empty()) return nullptr;
+  std::deque<std::shared_ptr<Resumable>> woken = injected_.take();
+  if (woken.empty()) return nullptr;
+  std::shared_ptr<Resumable> next = std::move(woken.front());
+  woken.pop_front();
+  if (woken.empty()) return next;
+  std::size_t waiting = 0;
+  {
+    const std::lock_guard lock(own.mutex);
+    for (auto& each : woken) own.awake.push_back(std::move(each));
+    waiting = own.awake.size();
+    own.waiting.store(waiting, std::memory_order_relaxed);
+  }
+  if (idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting);
+  return next;
+}
+
+/// For a few microseconds: to sleep and to be called costs as much.
+std::shared_ptr<Resumable> WorkerPool::look_around(Worker& own) {
+  for (int i = 0; i < kLooks; ++i) {
+    if (!injected_.is_empty()) return take_injected(own);
+    pause_processor();
+  }
+  return nullptr;
+}
+
+/// Half of what waits behind a busy worker. Under mutex_.
+std::shared_ptr<Resumable> WorkerPool::steal(Worker& own) {
+  for (const auto& other : workers_) {
+    if (other.get() == &own) continue;
+    const std::uint64_t turns = other->turns.load(std::memory_order_relaxed);
+    const bool is_stuck = std::exchange(other->seen, turns) == turns;
+    const std::size_t waiting = other->waiting.load(std::memory_order_relaxed);
+    if (waiting == 0 || (waiting < kBacklog && !is_stuck)) continue;
+    std::deque<std::shared_ptr<Resumable>> stolen;
+    {
+      const std::lock_guard lock(other->mutex);
+      const auto half = static_cast<std::ptrdiff_t>((other->awake.size() + 1) / 2);
+      stolen.assign(std::make_move_iterator(other->awake.begin()),
+                    std::make_move_iterator(other->awake.begin() + half));
+      other->awake.erase(other->awake.begin(), other->awake.begin() + half);
+      other->waiting.store(other->awake.size(), std::memory_order_relaxed);
+    }
+    if (stolen.empty()) continue;
+    std::shared_ptr<Resumable> next = std::move(stolen.front());
+    stolen.pop_front();
+    const std::lock_guard lock(own.mutex);
+    for (auto& each : stolen) own.awake.push_back(std::move(each));
+    own.waiting.store(own.awake.size(), std::memory_order_relaxed);
+    return next;
+  }
+  return nullptr;
+}
+
+/// Null when the pool has stopped and nothing is left.
+std::shared_ptr<Resumable> WorkerPool::wait_for_work(Worker& own) {
+  std::unique_lock lock(mutex_);
+  Duration patience = kWatchShortest;
+  ++idle_;
+  std::shared_ptr<Resumable> next;
+  while (!next) {
+    is_called_ = false;
+    if ((next = take_injected(own))) {
+      // taken
+    } else if (stopped_) {
+      break;
+    } else if ((next = steal(own))) {
+      // taken
+    } else if (idle_.load() < static_cast<int>(workers_.size()) && !is_watched_) {
+      is_watched_ = true;
+      const bool was_called = changed_.wait_for(lock, patience) == std::cv_status::no_timeout;
+      is_watched_ = false;
+      patience = was_called ? kWatchShortest : std::min(2 * patience, kWatchLongest);
+    } else {
+      changed_.wait(lock);
+    }
+  }
+  --idle_;
+  return next;
+}
+
+void WorkerPool::run(Worker& own) {
+  own.thread = std::this_thread::get_id();
+  while (true) {
+    std::shared_ptr<Resumable> next;
+    if (own.turns.load(std::memory_order_relaxed) % kInjectedEach == 0) next = take_injected(own);
+    if (!next) next = take(own);
+    if (!next) next = take_injected(own);
+    if (!next) next = look_around(own);
+    if (!next) next = wait_for_work(own);
+    if (!next) return;
+    own.turns.fetch_add(1, std::memory_order_relaxed);
+    const bool has_more = next->resume(kTurnsAtOnce);
+    if (has_more && !stopped_.load(std::memory_order_relaxed)) add(own, std::move(next));
+  }
+}
+
+void WorkerPool::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+  (void)injected_.take();
+}
+
+}  // namespace troupe::runtime

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "runtime/dispatcher.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// Those woken by threads that are no workers, until a worker comes.
+///
+/// Thread-safety: all methods from any thread, without a lock.
+/// Ownership:     shares those in it.
+/// Errors:        none.
+/// Restart:       gone with the process.
+class WokenStack final {
+public:
+  ~WokenStack() { (void)take(); }
+  void push(std::shared_ptr<Resumable> woken);
+  /// All, in the order pushed.
+  [[nodiscard]] std::deque<std::shared_ptr<Resumable>> take();
+  [[nodiscard]] bool is_empty() const { return newest_.load() == nullptr; }
+
+private:
+  std::atomic<Resumable*> newest_ = nullptr;
+};
+
+/// Threads that share the awake: each has a queue of its own, to which it adds those whom its actors wake. So two
+/// actors that talk to each other stay on one thread, in its cache, and no other thread is called for each message.
+/// A worker without work takes from another's queue: at once where many wait, otherwise when the other has been in the
+/// same turn for a while.
+///
+/// Thread-safety: wake() from any thread; stop() from the owner.
+/// Ownership:     shares those in its queues.
+/// Errors:        none.
+/// Restart:       gone with the process.
+///
+/// WP-1  Whoever is woken before stop() is resumed; nobody is kept by a pool that has stopped.
+/// WP-2  An idle worker looks at the queues of the busy ones at least every kWatchLongest.
+class WorkerPool final : public Strand {
+public:
+  explicit WorkerPool(int workers);
+  ~WorkerPool() override { stop(); }
+
+  void wake(std::shared_ptr<Resumable> sleeper) override;
+  void stop();
+
+  /// How long an idle worker leaves a busy one alone: at first, and when nothing was to be helped with.
+  static constexpr Duration kWatchShortest = std::chrono::milliseconds(1);
+  static constexpr Duration kWatchLongest = std::chrono::milliseconds(8);
+
+private:
+  struct Worker {
+    std::atomic<std::thread::id> thread = {};  // set by itself
+    std::mutex mutex;
+    std::deque<std::shared_ptr<Resumable>> awake;  // guarded by mutex
+    std::atomic<std::size_t> waiting = 0;          // its size, to look at without the lock
+    std::atomic<std::uint64_t> turns = 0;          // changes with each that is resumed
+    std::uint64_t seen = 0;                        // turns, as the one who watches saw them last: guarded by mutex_
+  };
+
+  void run(Worker& own);
+  [[nodiscard]] Worker* this_worker() const;
+  void add(Worker& own, std::shared_ptr<Resumable> awake);
+  void call_for_help(std::size_t waiting);
+  std::shared_ptr<Resumable> take(Worker& own);
+  std::shared_ptr<Resumable> take_injected(Worker& own);
+  std::shared_ptr<Resumable> look_around(Worker& own);
+  std::shared_ptr<Resumable> wait_for_work(Worker& own);
+  std::shared_ptr<Resumable> steal(Worker& own);
+
+  std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction
+  std::atomic<int> idle_ = 0;
+  std::atomic<bool> is_watched_ = false;  // an idle worker looks at the busy ones from time to time
+  std::atomic<bool> is_called_ = false;   // an idle worker is on its way to injected_
+  std::atomic<bool> stopped_ = false;
+  WokenStack injected_;
+
+  std::mutex mutex_;  // of those who sleep
+  std::condition_variable changed_;
+
+  std::vector<std::thread> threads_;  // last: they use everything above
+};
+
+}  // namespace troupe::runtime

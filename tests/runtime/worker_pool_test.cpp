@@ -1,0 +1,100 @@
+#include "runtime/worker_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <future>
+
+namespace troupe::runtime {
+namespace {
+
+constexpr std::chrono::seconds kHelpPatience{20};
+
+class OneTurn final : public Resumable {
+public:
+  explicit OneTurn(std::function<void()> turn) : turn_(std::move(turn)) {}
+  bool resume(int) override {
+    turn_();
+    return false;
+  }
+
+private:
+  const std::function<void()> turn_;
+};
+
+std::shared_ptr<Resumable> turn(std::function<void()> work) {
+  return std::make_shared<OneTurn>(std::move(work));
+}
+
+TEST(WorkerPool, WP2_WhoWaitsBehindABusyWorkerIsTakenOver) {
+  WorkerPool pool(2);
+  std::array<std::promise<std::thread::id>, 3> helped;  // fewer than would be shared out at once
+  std::promise<std::thread::id> busy;
+  pool.wake(turn([&] {
+    for (auto& each : helped) pool.wake(turn([&each] { each.set_value(std::this_thread::get_id()); }));
+    bool all = true;
+    for (auto& each : helped) all = each.get_future().wait_for(kHelpPatience) == std::future_status::ready && all;
+    EXPECT_TRUE(all);
+    busy.set_value(std::this_thread::get_id());
+  }));
+  ASSERT_EQ(busy.get_future().wait_for(kHelpPatience * 4), std::future_status::ready);
+  pool.stop();
+}
+
+TEST(WorkerPool, ThoseWhoWakeEachOtherStayOnOneThread) {
+  WorkerPool pool(2);
+  constexpr int kExchanges = 2000;
+  std::promise<void> done;
+  int left = kExchanges;
+  std::thread::id last;
+  int moves = 0;
+  std::function<void()> next = [&] {
+    moves += std::exchange(last, std::this_thread::get_id()) == std::this_thread::get_id() ? 0 : 1;
+    if (--left == 0) return done.set_value();
+    pool.wake(turn([&next] { next(); }));
+  };
+  pool.wake(turn([&next] { next(); }));
+  ASSERT_EQ(done.get_future().wait_for(kHelpPatience), std::future_status::ready);
+  pool.stop();
+  EXPECT_LT(moves, kExchanges / 10) << "another worker helps a stuck one, and no other";
+}
+
+TEST(WorkerPool, WP1_WhatWaitsAtTheStopIsRun) {
+  std::atomic<int> ran = 0;
+  {
+    WorkerPool pool(1);
+    std::promise<void> go;
+    std::shared_future<void> may_go = go.get_future().share();
+    pool.wake(turn([may_go] { may_go.wait(); }));
+    for (int i = 0; i < 10; ++i) pool.wake(turn([&ran] { ++ran; }));
+    go.set_value();
+    pool.stop();
+  }
+  EXPECT_EQ(ran.load(), 10);
+}
+
+TEST(WorkerPool, WP1_WhoIsWokenByManyThreadsBeforeTheStopIsResumedAndNobodyIsKept) {
+  constexpr int kRounds = 200;
+  constexpr int kThreads = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    std::atomic<int> ran = 0;
+    std::vector<std::shared_ptr<Resumable>> turns;
+    for (int i = 0; i < kThreads * 10; ++i) turns.push_back(turn([&ran] { ++ran; }));
+    WorkerPool pool(2);
+    std::vector<std::thread> wakers;
+    for (int thread = 0; thread < kThreads; ++thread) {
+      wakers.emplace_back([&pool, &turns, thread] {
+        for (int i = 0; i < 10; ++i) pool.wake(turns[static_cast<std::size_t>(thread * 10 + i)]);
+      });
+    }
+    const bool stops_meanwhile = round % 2 == 1;
+    if (stops_meanwhile) pool.stop();
+    for (std::thread& waker : wakers) waker.join();
+    pool.stop();
+    ASSERT_TRUE(stops_meanwhile || ran.load() == kThreads * 10) << ran.load();
+    for (const auto& each : turns) ASSERT_EQ(each.use_count(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace troupe::runtime
