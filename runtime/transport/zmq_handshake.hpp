@@ -9,7 +9,7 @@
 
 namespace troupe::runtime {
 
-inline constexpr std::uint32_t kLinkProtocol = 1;
+inline constexpr std::uint32_t kLinkProtocol = 2;  // 2: batches
 
 // What an endpoint begins with.
 inline constexpr std::string_view kIpc = "ipc://";

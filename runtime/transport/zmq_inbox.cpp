@@ -36,21 +36,23 @@ void ZmqInbox::accept(std::size_t router, std::vector<zmq::message_t>& frames, T
     ++parts_.tally.malformed;
     return;
   }
+  const Route route{router, frames[0].to_string()};
+  if (frames.size() == kPayloadsFrom && is_batch(bytes_of(frames[1]))) {
+    return accept_batch(route, bytes_of(frames[1]), now);
+  }
   Result<Front> front = decode_front(bytes_of(frames[1]));
   if (!front) {
     ++parts_.tally.malformed;
     return;
   }
-  const Route route{router, frames[0].to_string()};
   const EnvelopeKind kind = front->envelope.header.kind;
   if (kind == EnvelopeKind::hello) return on_hello(route, front->envelope, now);
-  const auto known = routes_.find(route);
-  const auto found = known == routes_.end() ? senders_.end() : senders_.find(known->second);
-  if (found == senders_.end()) {
+  Sender* const known = sender_at(route);
+  if (known == nullptr) {
     ++parts_.tally.malformed;
     return;
   }
-  Sender& sender = found->second;
+  Sender& sender = *known;
   sender.last_heard = now;
   if (kind == EnvelopeKind::credit) return;
   if (kind == EnvelopeKind::bye) {
@@ -58,6 +60,35 @@ void ZmqInbox::accept(std::size_t router, std::vector<zmq::message_t>& frames, T
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
   }
   on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
+}
+
+ZmqInbox::Sender* ZmqInbox::sender_at(const Route& route) {
+  const auto known = routes_.find(route);
+  if (known == routes_.end()) return nullptr;
+  const auto found = senders_.find(known->second);
+  return found == senders_.end() ? nullptr : &found->second;
+}
+
+// Only messages of a link are sent in a batch, none of the link's own.
+void ZmqInbox::accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now) {
+  Sender* const sender = sender_at(route);
+  const Result<std::vector<std::span<const std::byte>>> fronts = split_batch(frame);
+  if (sender == nullptr || !fronts) {
+    ++parts_.tally.malformed;
+    return;
+  }
+  sender->last_heard = now;
+  for (const std::span<const std::byte> bytes : *fronts) {
+    Result<Front> front = decode_front(bytes);
+    const bool is_own = front && (front->envelope.header.kind == EnvelopeKind::hello ||
+                                  front->envelope.header.kind == EnvelopeKind::credit ||
+                                  front->envelope.header.kind == EnvelopeKind::bye);
+    if (!front || is_own) {
+      ++parts_.tally.malformed;
+      return;
+    }
+    if (on_sequenced(*sender, std::move(front).value(), {}) == Standing::ended) return;
+  }
 }
 
 std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
@@ -133,10 +164,10 @@ void ZmqInbox::open_arena(Sender& sender, const LinkHello& hello) const {
   if (view) sender.arena = *view;  // otherwise the welcome says so and payloads come by wire
 }
 
-void ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames) {
+ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames) {
   Envelope& envelope = front.envelope;
   const std::uint64_t sequence = envelope.header.sequence;
-  if (sequence <= sender.received) return;  // sent again after a broken connection, but it had arrived
+  if (sequence <= sender.received) return Standing::open;  // sent again after a broken connection, but it had arrived
   if (sequence != sender.received + 1) {
     return send_off(sender, "message " + std::to_string(sequence) + " came after " + std::to_string(sender.received) +
                                 ": messages were lost on the way");
@@ -157,6 +188,7 @@ void ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<zmq::message_
   ++parts_.tally.received;
   parts_.tally.bytes_received += cost;
   parts_.sink.on_envelope(std::move(envelope));
+  return Standing::open;
 }
 
 Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front,
@@ -181,10 +213,11 @@ Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front,
 }
 
 // The sender hears why on the way back, so that it gives up the link instead of filling it.
-void ZmqInbox::send_off(Sender& sender, const std::string& why) {
+ZmqInbox::Standing ZmqInbox::send_off(Sender& sender, const std::string& why) {
   ++parts_.tally.malformed;
   (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, why}));
   remove(sender.key, {FailureKind::disconnected, "link from " + sender.endpoint + " broken: " + why});
+  return Standing::ended;
 }
 
 void ZmqInbox::remove(const Key& key, Failure why) {

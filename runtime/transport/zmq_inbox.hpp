@@ -88,14 +88,18 @@ private:
   };
 
   void accept(std::size_t router, std::vector<zmq::message_t>& frames, TimePoint now);
+  void accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now);
+  [[nodiscard]] Sender* sender_at(const Route& route);
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
   [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
   void drop_older_instances(const LinkHello& hello);
   void open_arena(Sender& sender, const LinkHello& hello) const;
-  void on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames);
+  // Whether the sender is still there afterwards.
+  enum class Standing : unsigned char { open, ended };
+  Standing on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames);
   [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front,
                                              std::span<zmq::message_t> payload_frames) const;
-  void send_off(Sender& sender, const std::string& why);
+  Standing send_off(Sender& sender, const std::string& why);
   void remove(const Key& key, Failure why);
   void send_note(Sender& sender, TimePoint now);
   enum class Sent : unsigned char { yes, no };

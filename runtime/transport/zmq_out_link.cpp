@@ -68,7 +68,7 @@ void ZmqOutLink::dial(TimePoint now) {
   hello.machine = parts_.self.machine;
   hello.arena = parts_.self.arena;
   hello.arena_cookie = parts_.self.arena_cookie;
-  hello.next_sequence = kept_.empty() ? next_sequence_ : kept_.front().sequence;
+  hello.next_sequence = kept_.empty() ? next_sequence_ : kept_.front().first;
   Envelope envelope = encode_message(hello);
   envelope.header.kind = EnvelopeKind::hello;
   send_control(std::move(envelope), now);
@@ -95,11 +95,6 @@ void ZmqOutLink::lose_connection(TimePoint now) {
   next_dial_ = now + std::chrono::milliseconds(kReconnectMs) * (1U << std::min(attempt_, kMaxBackoffShift));
 }
 
-void ZmqOutLink::post(Envelope envelope, TimePoint now) {
-  pending_.push_back(std::move(envelope));
-  flush(now);
-}
-
 bool ZmqOutLink::is_room_for(std::uint64_t bytes) const {
   const LinkCost flying = in_flight();
   if (flying.messages == 0) return true;
@@ -113,13 +108,14 @@ void ZmqOutLink::flush(TimePoint now) {
     pending_.pop_front();
     transmit(std::move(envelope), now);
   }
+  send_batch(now);
 }
 
 void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
   const std::uint64_t cost = wire_cost(envelope);
   envelope.header.sequence = next_sequence_++;
   Kept kept;
-  kept.sequence = envelope.header.sequence;
+  kept.first = kept.last = envelope.header.sequence;
   std::vector<PayloadPlace> places;
   for (Payload& payload : envelope.payloads) {
     std::optional<BlockRef> block;
@@ -136,8 +132,30 @@ void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
   sent_ += LinkCost{1, cost};
   ++parts_.tally.sent;
   parts_.tally.bytes_sent += cost;
+  if (!kept.by_wire.empty() || kept.front.size() > kMaxSharedBytes) {
+    send_batch(now);
+    return send_and_keep(std::move(kept), now);
+  }
+  if (batch_.size() == kMaxBatchMessages || batch_bytes_ + kept.front.size() > kMaxBatchBytes) send_batch(now);
+  if (batch_.empty()) batch_from_ = kept.first;
+  batch_bytes_ += kept.front.size();
+  batch_.push_back(std::move(kept.front));
+}
+
+void ZmqOutLink::send_batch(TimePoint now) {
+  if (batch_.empty()) return;
+  Kept kept;
+  kept.first = batch_from_;
+  kept.last = batch_from_ + batch_.size() - 1;
+  kept.front = join_fronts(std::exchange(batch_, {}));
+  batch_bytes_ = 0;
+  send_and_keep(std::move(kept), now);
+}
+
+void ZmqOutLink::send_and_keep(Kept kept, TimePoint now) {
   kept_.push_back(std::move(kept));
-  if (!put_on_wire(kept_.back(), now)) lose_connection(now);
+  // A connection that was lost meanwhile: it is sent over the next one.
+  if (state_ == State::up && !put_on_wire(kept_.back(), now)) lose_connection(now);
 }
 
 bool ZmqOutLink::put_on_wire(Kept& kept, TimePoint now) {
@@ -191,7 +209,7 @@ void ZmqOutLink::on_welcome(const LinkWelcome& welcome, TimePoint now) {
   if (was_up() && welcome.instance != peer_instance_) {
     return die({FailureKind::disconnected, "the node at " + endpoint_ + " was restarted"});
   }
-  const std::uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().sequence;
+  const std::uint64_t oldest = kept_.empty() ? next_sequence_ : kept_.front().first;
   if (welcome.received + 1 < oldest || welcome.received >= next_sequence_) {
     return die({FailureKind::disconnected,
                 "the node at " + endpoint_ + " has lost track of the link (it confirms message " +
@@ -237,7 +255,7 @@ void ZmqOutLink::on_bye(const LinkBye& bye) {
 }
 
 void ZmqOutLink::confirm(std::uint64_t received) {
-  while (!kept_.empty() && kept_.front().sequence <= received) kept_.pop_front();
+  while (!kept_.empty() && kept_.front().last <= received) kept_.pop_front();
 }
 
 void ZmqOutLink::read_monitor(TimePoint now) {

@@ -44,7 +44,10 @@ public:
   ZmqOutLink(const ZmqOutLink&) = delete;
   ZmqOutLink& operator=(const ZmqOutLink&) = delete;
 
-  void post(Envelope envelope, TimePoint now);
+  /// Waits until flush().
+  void post(Envelope envelope) { pending_.push_back(std::move(envelope)); }
+  /// Sends what there is room for.
+  void flush(TimePoint now);
   /// Reads what the peer says on the way back.
   void read(TimePoint now);
   /// Reads what happened to the connection.
@@ -86,9 +89,10 @@ public:
 private:
   enum class State : unsigned char { dialing, up, redialing, dead };
 
-  // A message that left and is not confirmed yet.
+  // A message that left and is not confirmed yet, or a batch of them.
   struct Kept {
-    std::uint64_t sequence = 0;
+    std::uint64_t first = 0;  // sequence numbers
+    std::uint64_t last = 0;
     zmq::message_t front;
     std::vector<Payload> by_wire;
   };
@@ -96,8 +100,9 @@ private:
   void dial(TimePoint now);
   void hang_up();
   void lose_connection(TimePoint now);
-  void flush(TimePoint now);
   void transmit(Envelope envelope, TimePoint now);
+  void send_batch(TimePoint now);
+  void send_and_keep(Kept kept, TimePoint now);
   [[nodiscard]] bool put_on_wire(Kept& kept, TimePoint now);
   void send_control(Envelope envelope, TimePoint now);
   void on_control(std::span<const std::byte> front, TimePoint now);
@@ -131,6 +136,9 @@ private:
   bool arena_open_ = false;
 
   std::deque<Envelope> pending_;
+  std::vector<zmq::message_t> batch_;  // fronts that will share a frame; empty but during flush()
+  std::size_t batch_bytes_ = 0;
+  std::uint64_t batch_from_ = 0;  // sequence number of its first
   std::deque<Kept> kept_;
   std::uint64_t next_sequence_ = 1;
   LinkCost sent_;

@@ -140,6 +140,7 @@ void ZmqPostOffice::obey_commands(TimePoint now) {
       forget(std::get<ForgetCommand>(command));
     }
   }
+  for (const auto& [endpoint, link] : links_) link->flush(now);
 }
 
 void ZmqPostOffice::send_to(SendCommand command, TimePoint now) {
@@ -154,7 +155,7 @@ void ZmqPostOffice::send_to(SendCommand command, TimePoint now) {
     found = links_.emplace(command.endpoint, std::move(link)).first;
   }
   command.envelope.header.acknowledged = inbox_.received_from(command.endpoint);
-  found->second->post(std::move(command.envelope), now);
+  found->second->post(std::move(command.envelope));
 }
 
 void ZmqPostOffice::forget(const ForgetCommand& command) {

@@ -144,6 +144,40 @@ Result<Front> decode_front(std::span<const std::byte> bytes) {
   return front;
 }
 
+zmq::message_t join_fronts(std::vector<zmq::message_t> fronts) {
+  if (fronts.size() == 1) return std::move(fronts.front());
+  std::size_t size = sizeof kBatchMark;
+  for (const zmq::message_t& front : fronts) size += sizeof(std::uint32_t) + front.size();
+  zmq::message_t frame(size);
+  auto* at = static_cast<std::byte*>(frame.data());
+  put(at, kBatchMark);
+  for (const zmq::message_t& front : fronts) {
+    put(at, static_cast<std::uint32_t>(front.size()));
+    std::memcpy(at, front.data(), front.size());
+    at += front.size();
+  }
+  return frame;
+}
+
+bool is_batch(std::span<const std::byte> frame) {
+  return frame.size() >= sizeof kBatchMark && take<std::uint32_t>(frame) == kBatchMark;
+}
+
+Result<std::vector<std::span<const std::byte>>> split_batch(std::span<const std::byte> frame) {
+  if (!is_batch(frame)) return malformed("no batch");
+  frame = frame.subspan(sizeof kBatchMark);
+  std::vector<std::span<const std::byte>> fronts;
+  while (!frame.empty()) {
+    if (frame.size() < sizeof(std::uint32_t)) return malformed("a batch that ends in a length");
+    const std::size_t size = take<std::uint32_t>(frame);
+    if (size > frame.size()) return malformed("a batch that is cut off");
+    if (fronts.size() == kMaxBatchMessages) return malformed("a batch of too many messages");
+    fronts.push_back(frame.first(size));
+    frame = frame.subspan(size);
+  }
+  return fronts;
+}
+
 std::size_t frames_of(std::size_t payload_bytes) {
   return (payload_bytes + kChunkBytes - 1) / kChunkBytes;
 }

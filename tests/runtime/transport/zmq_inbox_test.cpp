@@ -41,6 +41,14 @@ public:
     envelope.header.sequence = sequence;
     send(envelope, {}, {});
   }
+  /// In one frame.
+  void send_batch(const std::vector<Envelope>& envelopes) {
+    std::vector<zmq::message_t> fronts;
+    for (const Envelope& envelope : envelopes) fronts.push_back(encode_front(envelope, {}));
+    std::vector<zmq::message_t> frames;
+    frames.push_back(join_fronts(std::move(fronts)));
+    ASSERT_TRUE(send_frames(socket_, frames));
+  }
   void send_bytes(const std::vector<std::string>& parts) {
     std::vector<zmq::message_t> frames;
     for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
@@ -100,6 +108,56 @@ TEST(ZmqInbox, IB1_NothingBeforeAHello) {
   EXPECT_EQ(at.peer.sink.count(), 0U);
   at.caller.send_sequence(1);
   EXPECT_TRUE(at.peer.sink.wait_for_envelopes(1));
+}
+
+Envelope in_sequence(std::uint64_t sequence, EnvelopeKind kind = EnvelopeKind::message) {
+  Envelope envelope = numbered(static_cast<std::uint32_t>(sequence));
+  envelope.header.sequence = sequence;
+  envelope.header.kind = kind;
+  return envelope;
+}
+
+TEST(ZmqInbox, IB1_NoBatchBeforeAHello) {
+  Fixture at;
+  at.caller.send_batch({in_sequence(1), in_sequence(2)});
+  at.settle();
+  EXPECT_EQ(at.malformed(), 1U);
+  EXPECT_EQ(at.peer.sink.count(), 0U);
+}
+
+TEST(ZmqInbox, IB2_ABatchThatIsPartlyARepeatGoesOnAfterIt) {
+  Fixture at;
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  at.caller.send_batch({in_sequence(1), in_sequence(2)});
+  at.caller.send_batch({in_sequence(1), in_sequence(2), in_sequence(3)});
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(3));
+  at.settle();
+  EXPECT_EQ(at.peer.sink.count(), 3U);
+}
+
+TEST(ZmqInbox, IB2_AGapInsideABatchEndsTheLinkThere) {
+  Fixture at;
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  at.caller.send_batch({in_sequence(1), in_sequence(3), in_sequence(4)});
+  const Result<LinkBye> bye = at.caller.next<LinkBye>();
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->received, 1U);
+  at.settle();
+  EXPECT_EQ(at.peer.sink.count(), 1U);
+}
+
+TEST(ZmqInbox, IB4_TheLinksOwnMessagesDoNotComeInABatch) {
+  for (const EnvelopeKind kind : {EnvelopeKind::hello, EnvelopeKind::credit, EnvelopeKind::bye}) {
+    Fixture at;
+    at.caller.say_hello();
+    ASSERT_TRUE(at.caller.next<LinkWelcome>());
+    at.caller.send_batch({in_sequence(1), in_sequence(2, kind), in_sequence(3)});
+    at.settle();
+    EXPECT_EQ(at.malformed(), 1U);
+    EXPECT_EQ(at.peer.sink.count(), 1U);
+  }
 }
 
 TEST(ZmqInbox, IB1_HellosThatMakeNoSenseAreSentOff) {

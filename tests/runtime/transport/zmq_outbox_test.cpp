@@ -57,6 +57,15 @@ TEST(ZmqOutbox, ZO1_WindowOfBytes) {
   EXPECT_EQ(under_test.outbox.outstanding(kThere), (LinkCost{3, 3 * wire_cost(envelope)}));
 }
 
+TEST(ZmqOutbox, WhoWasRefusedHearsOnceWhenHalfTheWindowIsFree) {
+  OpenOutbox under_test({10, 1ULL << 30});
+  const LinkCost one{1, wire_cost(of_kind(EnvelopeKind::message))};
+  (void)fill(under_test.outbox, EnvelopeKind::message);  // until it is refused
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(under_test.outbox.release(kThere, one)) << i;
+  EXPECT_TRUE(under_test.outbox.release(kThere, one));
+  EXPECT_FALSE(under_test.outbox.release(kThere, one)) << "nobody was refused since";
+}
+
 TEST(ZmqOutbox, ZO2_OneMessageLargerThanTheWindowGoesAlone) {
   OpenOutbox under_test({1000, 1000});
   Envelope large = numbered(1);

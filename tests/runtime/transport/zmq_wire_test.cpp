@@ -40,6 +40,51 @@ TEST(ZmqWire, ZW1_FrontRoundTrip) {
   EXPECT_EQ(front.places, some_places());
 }
 
+/// A batch of `count` numbered messages.
+zmq::message_t batch_of(std::uint32_t count) {
+  std::vector<zmq::message_t> fronts;
+  for (std::uint32_t i = 0; i < count; ++i) fronts.push_back(encode_front(numbered(i), {}));
+  return join_fronts(std::move(fronts));
+}
+
+TEST(ZmqWire, ZW4_ABatchGivesBackItsFrontsInOrder) {
+  EXPECT_FALSE(is_batch(bytes_of(batch_of(1)))) << "one alone needs no wrapping";
+  for (const std::uint32_t count : {2U, 100U, static_cast<std::uint32_t>(kMaxBatchMessages)}) {
+    const zmq::message_t frame = batch_of(count);
+    ASSERT_TRUE(is_batch(bytes_of(frame)));
+    const auto fronts = split_batch(bytes_of(frame)).value();
+    ASSERT_EQ(fronts.size(), count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      EXPECT_EQ(decode_front(fronts[i]).value().envelope.body, numbered(i).body);
+    }
+  }
+}
+
+TEST(ZmqWire, ZW2_ABatchThatLiesIsRefused) {
+  EXPECT_FALSE(split_batch(bytes_of(batch_of(kMaxBatchMessages + 1))));
+  const zmq::message_t frame = batch_of(3);
+  const std::span<const std::byte> good = bytes_of(frame);
+  std::size_t accepted = 0;
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    const std::vector<std::byte> cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+    if (const auto fronts = split_batch(cut)) {
+      ++accepted;
+      EXPECT_LT(fronts->size(), 3U);
+    }
+  }
+  EXPECT_EQ(accepted, 3U) << "cut between its fronts it is a shorter batch";
+  std::mt19937 random(7);
+  for (int round = 0; round < 20'000; ++round) {
+    std::vector<std::byte> bytes(good.begin(), good.end());
+    for (std::uint32_t flips = 1 + random() % 4; flips > 0; --flips) {
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    }
+    const auto fronts = split_batch(bytes);
+    if (!fronts) continue;
+    for (const std::span<const std::byte> front : *fronts) (void)decode_front(front);  // reads nothing outside
+  }
+}
+
 TEST(ZmqWire, ZW2_EveryTruncationIsRefused) {
   const zmq::message_t frame = encode_front(full_envelope(), some_places());
   const std::span<const std::byte> bytes = bytes_of(frame);
