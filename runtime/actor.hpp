@@ -6,6 +6,12 @@ namespace troupe::runtime {
 
 class Context;
 
+/// What becomes of mail that waits when an actor is asked to stop.
+enum class StopMode {
+  drain,  ///< it is handled first
+  now,    ///< it is not: requests among it fail
+};
+
 /// Base of every actor: state, a table of handlers, and two hooks.
 ///
 /// Thread-safety: one turn at a time; no locks needed inside.

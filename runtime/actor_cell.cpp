@@ -27,6 +27,7 @@ public:
   explicit TaskMail(ActorCell::Task work) : Mail(&kType), task(std::move(work)) {}
   [[nodiscard]] std::string_view name() const override { return kType.name; }
   [[nodiscard]] Envelope to_envelope() const override { return {}; }
+  [[nodiscard]] MailPtr clone() const override { return std::make_unique<TaskMail>(task); }
 
   static constexpr MessageType kType{"runtime.task"};
   ActorCell::Task task;
@@ -122,8 +123,9 @@ PushResult ActorCell::deliver(MailPtr& mail, Room room) {
   return PushResult::queued;
 }
 
-void ActorCell::push_task(Task task) {
+void ActorCell::push_task(Task task, Lane lane) {
   MailPtr mail = std::make_unique<TaskMail>(std::move(task));
+  mail->header.lane = lane;
   (void)deliver(mail, Room::always);  // refused only when there is nobody left to do it
 }
 
@@ -185,6 +187,7 @@ void ActorCell::take_turn(Mail& mail) {
   answer_ = is_request ? Answer::owed : Answer::given;
   guarded(mail.name(), [&] { handle(mail); });
   if (answer_ == Answer::owed) answer_owed(mail);
+  if (extras_ && extras_->next_behavior) behavior_ = std::move(*std::exchange(extras_->next_behavior, nullptr));
   busy_since_ns_.store(0, std::memory_order_relaxed);
   publish();
   if (wish_ == Wish::stop) finish();
@@ -235,7 +238,7 @@ void ActorCell::fail_rows(std::vector<OpenRequests::Row> rows,
 
 // ---- the end -------------------------------------------------------------------------------------------------------
 
-void ActorCell::ask_to_stop(std::function<void()> stopped) {
+void ActorCell::ask_to_stop(std::function<void()> stopped, StopMode mode) {
   {
     const std::lock_guard lock(mutex_);
     if (!is_over()) {
@@ -244,7 +247,7 @@ void ActorCell::ask_to_stop(std::function<void()> stopped) {
     }
   }
   if (stopped) return stopped();
-  push_task([](ActorCell& cell) { cell.finish(); });
+  push_task([](ActorCell& cell) { cell.finish(); }, mode == StopMode::now ? Lane::urgent : Lane::ordinary);
 }
 
 void ActorCell::finish() {

@@ -57,9 +57,9 @@ public:
   void start(Started started);
   /// @threadsafe  Takes the mail only when it is queued.
   [[nodiscard]] PushResult deliver(MailPtr& mail, Room room = Room::by_kind);
-  /// @threadsafe  Ends in good order after the mail already delivered; `stopped` is called when it is over, at once if
-  /// it is over already.
-  void ask_to_stop(std::function<void()> stopped);
+  /// @threadsafe  Ends in good order after the mail already delivered, or before it; `stopped` is called when it is
+  /// over, at once if it is over already.
+  void ask_to_stop(std::function<void()> stopped, StopMode mode = StopMode::drain);
   /// @threadsafe  Nothing that waits in the mailbox will be handled; requests among it fail with `why`. For an actor
   /// that does not come to its end in time.
   void abandon(const Failure& why);
@@ -89,7 +89,7 @@ private:
   friend class Context;
 
   /// Work that is no message, done between messages in the order pushed.
-  void push_task(Task task);
+  void push_task(Task task, Lane lane = Lane::ordinary);
   void run_start();
   void take_turn(Mail& mail);
   void handle(Mail& mail);
@@ -101,10 +101,16 @@ private:
   [[nodiscard]] ActorCell* find_peer(std::uint64_t name);
   void answer(const ReplyTo& asker, MailPtr mail);
 
-  void ask(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
+  std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
+                    std::unique_ptr<Awaiting> awaiting);
   void watch_deadline(TimePoint due);
   void fail_due();
   void fail_rows(std::vector<OpenRequests::Row> rows, const std::function<Failure(const OpenRequests::Row&)>& why);
+
+  std::uint64_t start_timer(Duration delay, Duration interval, MailPtr mail);
+  void arm_timer(std::uint64_t number, TimePoint due);
+  void cancel_timer(std::uint64_t number);
+  void on_timer(std::uint64_t number);
 
   void remember_deferred(const ReplyTo& asker);
   void forget_deferred(const ReplyTo& asker);
@@ -142,8 +148,17 @@ private:
     };
     std::map<std::string, std::deque<Kept>> kept;  ///< messages for which there was no room yet, by receiver
     std::size_t kept_count = 0;
-    bool looks_for_room = false;   ///< a timer runs
-    bool is_told_of_room = false;  ///< by the node, when a link has some
+    bool looks_for_room = false;  ///< a timer runs
+    struct Timer {
+      MailPtr mail;
+      Duration interval{};  ///< 0 = once
+      TimePoint due;
+      std::uint64_t alarm = 0;  ///< of the node's timers
+    };
+    std::map<std::uint64_t, Timer> timers;
+    std::uint64_t last_timer = 0;
+    std::unique_ptr<Behavior> next_behavior;  ///< become()
+    bool is_told_of_room = false;             ///< by the node, when a link has some
   };
   Extras& extras();
   std::unique_ptr<Extras> extras_;

@@ -26,11 +26,12 @@ void ActorCell::handle_answer(Mail& mail, Context& context) {
   row->awaiting->fail(NodeCore::failure_of(mail), context);
 }
 
-void ActorCell::ask(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting) {
+std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
+                             std::unique_ptr<Awaiting> awaiting) {
   OpenRequests::Row row;
   row.target = to.name;
   row.target_hash = name_hash(to.name);
-  row.message = mail->type()->name;
+  row.message = name;
   row.cause = mail->header.cause;
   row.deadline = deadline;
   row.due = core_.parts.clock->now() + deadline;
@@ -49,13 +50,14 @@ void ActorCell::ask(const ActorId& to, MailPtr mail, Duration deadline, std::uni
   mail->header.kind = EnvelopeKind::request;
   mail->header.correlation = correlation;
   const Result<Done> sent = route(to, mail);
-  if (sent) return;
+  if (sent) return correlation;
   // Also what cannot even be sent is an outcome of its own turn.
   push_task([correlation, why = sent.failure().within("cannot ask " + to.name)](ActorCell& cell) {
     std::vector<OpenRequests::Row> rows;
     if (std::optional<OpenRequests::Row> open = cell.open_.take(correlation)) rows.push_back(std::move(*open));
     cell.fail_rows(std::move(rows), [&why](const OpenRequests::Row&) { return why; });
   });
+  return correlation;
 }
 
 void ActorCell::watch_deadline(TimePoint due) {
@@ -85,6 +87,47 @@ void ActorCell::fail_requests(Take take, Failure why) {
   push_task([take = std::move(take), why = std::move(why)](ActorCell& cell) {
     cell.fail_rows(take(cell.open_), [&why](const OpenRequests::Row&) { return why; });
   });
+}
+
+// ---- messages to itself --------------------------------------------------------------------------------------------
+
+std::uint64_t ActorCell::start_timer(Duration delay, Duration interval, MailPtr mail) {
+  const std::uint64_t number = ++extras().last_timer;
+  extras().timers[number] = {std::move(mail), interval, {}, 0};
+  arm_timer(number, core_.parts.clock->now() + delay);
+  return number;
+}
+
+void ActorCell::arm_timer(std::uint64_t number, TimePoint due) {
+  Extras::Timer& timer = extras().timers.at(number);
+  timer.due = due;
+  timer.alarm = core_.parts.timers->run_at(due, [weak = weak_from_this(), number] {
+    const std::shared_ptr<ActorCell> cell = weak.lock();
+    if (cell) cell->push_task([number](ActorCell& self) { self.on_timer(number); });
+  });
+}
+
+void ActorCell::cancel_timer(std::uint64_t number) {
+  if (!extras_) return;
+  const auto found = extras_->timers.find(number);
+  if (found == extras_->timers.end()) return;
+  core_.parts.timers->cancel(found->second.alarm);
+  extras_->timers.erase(found);
+}
+
+void ActorCell::on_timer(std::uint64_t number) {
+  if (!extras_) return;
+  const auto found = extras_->timers.find(number);
+  if (found == extras_->timers.end()) return;  // cancelled while it waited in the mailbox
+  Extras::Timer& timer = found->second;
+  if (timer.interval == Duration{0}) {
+    const MailPtr mail = std::move(timer.mail);
+    extras_->timers.erase(found);
+    return take_turn(*mail);
+  }
+  const MailPtr mail = timer.mail->clone();
+  arm_timer(number, std::max(timer.due + timer.interval, core_.parts.clock->now()));
+  take_turn(*mail);
 }
 
 // ---- outward -------------------------------------------------------------------------------------------------------

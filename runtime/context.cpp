@@ -7,6 +7,20 @@
 #include <utility>
 
 namespace troupe::runtime {
+namespace {
+
+/// Hands the outcome of a forwarded request on to whoever asked.
+class RelayedReply final : public Awaiting {
+public:
+  explicit RelayedReply(ReplyTo asker) : asker_(std::move(asker)) {}
+  void reply(Mail& mail, Context& context) override { context.relay(asker_, mail); }
+  void fail(const Failure& failure, Context& context) override { context.fail_to(asker_, failure); }
+
+private:
+  const ReplyTo asker_;
+};
+
+}  // namespace
 
 Context::Context(Node& node, ActorCell& cell, const Mail* current) : node_(node), cell_(cell), current_(current) {}
 
@@ -57,6 +71,10 @@ void Context::answer_mail(const ReplyTo& asker, MailPtr mail) {
   cell_.answer(asker, std::move(mail));
 }
 
+void Context::relay(const ReplyTo& asker, const Mail& reply) {
+  answer_mail(asker, reply.clone());
+}
+
 void Context::reply_failure(const Failure& failure) {
   reply_mail(NodeCore::failure_mail(failure));
 }
@@ -73,20 +91,40 @@ ReplyTo Context::defer_reply() {
   return asker;
 }
 
-void Context::request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting) {
+RequestId Context::request_mail(const ActorId& to, MailPtr mail, Duration deadline,
+                                std::unique_ptr<Awaiting> awaiting) {
   sign(*mail);
-  cell_.ask(to, std::move(mail), deadline, std::move(awaiting));
+  const std::string_view name = mail->type()->name;
+  return {cell_.ask(to, std::move(mail), name, deadline, std::move(awaiting))};
 }
 
-void Context::send_later(Duration delay, MailPtr mail) {
+Result<Done> Context::forward(const ActorId& to, Duration deadline) {
+  if (current_ == nullptr) return Failure{FailureKind::unknown, "nothing to forward: no message is being handled"};
+  MailPtr mail = current_->clone();
+  if (mail->header.kind != EnvelopeKind::request) return send_mail(to, std::move(mail));
+  const ReplyTo asker = defer_reply();
+  const Behavior::Entry* const entry = cell_.behavior_.find(*current_);
   sign(*mail);
-  const std::weak_ptr<ActorCell> weak = cell_.weak_from_this();
-  const auto held = std::make_shared<MailPtr>(std::move(mail));  // std::function wants to be copyable
-  node_.core_->parts.timers->run_at(now() + delay, [weak, held] {
-    if (const std::shared_ptr<ActorCell> cell = weak.lock()) {
-      if (cell->deliver(*held, Room::always) != PushResult::queued) cell->count_dead_letter();
-    }
-  });
+  cell_.ask(to, std::move(mail), entry != nullptr ? entry->type->name : "a request", deadline,
+            std::make_unique<RelayedReply>(asker));
+  return Done{};
+}
+
+void Context::cancel(RequestId request) {
+  (void)cell_.open_.take(request.number);
+}
+
+void Context::cancel(TimerId timer) {
+  cell_.cancel_timer(timer.number);
+}
+
+void Context::become(Behavior behavior) {
+  cell_.extras().next_behavior = std::make_unique<Behavior>(std::move(behavior));
+}
+
+TimerId Context::send_later(Duration delay, Duration interval, MailPtr mail) {
+  sign(*mail);
+  return {cell_.start_timer(delay, interval, std::move(mail))};
 }
 
 void Context::watch(const ActorId& actor) {

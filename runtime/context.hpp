@@ -1,11 +1,14 @@
 #pragma once
 
 #include "runtime/actor_id.hpp"
+#include "runtime/actor_ref.hpp"
+#include "runtime/behavior.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/message/mail.hpp"
 #include "runtime/open_requests.hpp"
 #include "runtime/result.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,6 +36,16 @@ struct ReplyTo {
   std::uint32_t asker_incarnation = 0;
 };
 
+/// A request that has no outcome yet; or, when it has, nothing.
+struct RequestId {
+  std::uint64_t number = 0;
+};
+
+/// A message this actor sends itself later, once or again and again.
+struct TimerId {
+  std::uint64_t number = 0;
+};
+
 /// What a handler can do to the world. Handed to every turn; valid for that turn.
 ///
 /// Thread-safety: the owner's turn only.
@@ -44,6 +57,8 @@ struct ReplyTo {
 /// CX-1  Every request gets exactly one outcome (reply or Failure), at the latest at its deadline.
 /// CX-2  Messages from one actor to another are handled in the order they were sent.
 /// CX-3  A delayed message is delivered no earlier than its delay, and not at all after the actor has stopped.
+/// CX-5  After cancel() a request's `then` is not called, and a timer's message not handled, though it waits already.
+/// CX-6  Urgent messages of one actor to another are handled in the order sent, before ordinary ones that wait.
 /// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone, or this
 ///       actor ended first: then what still waited is counted as dead letters.
 class Context {
@@ -74,6 +89,19 @@ public:
   Result<Done> send_when_room(std::string_view to, M&& message) {
     return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
   }
+  /// send() to the front of the receiver's mailbox, behind other urgent mail. On the way to another node it overtakes
+  /// nothing.
+  template <Sendable M>
+  Result<Done> send_urgent(const ActorId& to, M&& message) {
+    MailPtr mail = make_mail(std::forward<M>(message));
+    mail->header.lane = Lane::urgent;
+    return send_mail(to, std::move(mail));
+  }
+  /// send(), checked against what the receiver understands.
+  template <class P, Sendable M>
+  requires Accepts<P, M> Result<Done> send(const ActorRef<P>& to, M&& message) {
+    return send(to.id, std::forward<M>(message));
+  }
   /// Answers the request being handled. An asker that is gone, or never asked, is no concern of the answering side.
   template <Sendable M>
   void reply(M&& message) {
@@ -88,19 +116,40 @@ public:
     answer_mail(asker, make_mail(std::forward<M>(message)));
   }
   void fail_to(const ReplyTo& asker, const Failure& failure);
+  /// reply_to() with a reply that somebody else has given.
+  void relay(const ReplyTo& asker, const Mail& reply);
+  /// Sends the message being handled on to another actor; of a request, `to` has the duty to answer, within `deadline`.
+  Result<Done> forward(const ActorId& to, Duration deadline);
 
   /// Sends a request; `then(Result<Reply>, Context&)` runs as a turn of this actor, once, with the reply or a Failure.
   template <Message Reply, Sendable M, class Then>
-  void request(const ActorId& to, M&& message, Duration deadline, Then then) {
-    request_mail(to, make_mail(std::forward<M>(message)), deadline,
-                 std::make_unique<AwaitingReply<Reply, Then>>(std::move(then)));
+  RequestId request(const ActorId& to, M&& message, Duration deadline, Then then) {
+    return request_mail(to, make_mail(std::forward<M>(message)), deadline,
+                        std::make_unique<AwaitingReply<Reply, Then>>(std::move(then)));
   }
+  template <class P, Sendable M, class Then>
+  requires Replies<P, M> RequestId request(const ActorRef<P>& to, M&& message, Duration deadline, Then then) {
+    return request<ReplyTo_t<P, M>>(to.id, std::forward<M>(message), deadline, std::move(then));
+  }
+  /// Nobody waits for its outcome any more. Not an error when it has come.
+  void cancel(RequestId request);
 
   /// Delivers `message` to this actor itself after `delay`.
   template <Sendable M>
-  void after(Duration delay, M&& message) {
-    send_later(delay, make_mail(std::forward<M>(message)));
+  TimerId after(Duration delay, M&& message) {
+    return send_later(delay, Duration{0}, make_mail(std::forward<M>(message)));
   }
+  /// The same every `interval` from now on, until it is cancelled or the actor ends. Times that have passed while the
+  /// actor was busy are left out.
+  template <Sendable M>
+  TimerId every(Duration interval, M&& message) {
+    constexpr Duration kShortest = std::chrono::microseconds(1);
+    return send_later(interval, std::max(interval, kShortest), make_mail(std::forward<M>(message)));
+  }
+  void cancel(TimerId timer);
+
+  /// From the next message on, `behavior` is this actor's table of handlers.
+  void become(Behavior behavior);
 
   /// From now on this actor gets ActorDown when `actor` dies (at once if it is dead or unknown).
   void watch(const ActorId& actor);
@@ -120,8 +169,8 @@ private:
   Result<Done> send_or_keep(const ActorId& to, MailPtr mail);
   void reply_mail(MailPtr mail);
   void answer_mail(const ReplyTo& asker, MailPtr mail);
-  void request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
-  void send_later(Duration delay, MailPtr mail);
+  RequestId request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
+  TimerId send_later(Duration delay, Duration interval, MailPtr mail);
 
   Node& node_;
   ActorCell& cell_;

@@ -26,6 +26,7 @@ Mailbox::~Mailbox() {
 
 PushResult Mailbox::push(MailPtr& mail, Room room) {
   const bool needs_room = room == Room::by_kind && is_bounded(mail->header.kind);
+  const bool is_urgent = mail->header.lane == Lane::urgent;
   const std::size_t before = size_.fetch_add(1, std::memory_order_relaxed);
   if (needs_room && before >= capacity_) {
     size_.fetch_sub(1, std::memory_order_relaxed);
@@ -41,32 +42,48 @@ PushResult Mailbox::push(MailPtr& mail, Room room) {
     // Acquire: whoever wakes the owner passes on to its next thread what sleep() released.
   } while (!newest_.compare_exchange_weak(newest, mail.get(), std::memory_order_acq_rel, std::memory_order_relaxed));
   (void)mail.release();
+  if (is_urgent) has_urgent_.store(true, std::memory_order_release);
   return newest == kAsleep ? PushResult::queued_first : PushResult::queued;
 }
 
-Mail* Mailbox::take_stack() {
+void Mailbox::List::append(Mail* mail) {
+  mail->next_ = nullptr;
+  (last == nullptr ? first : last->next_) = mail;
+  last = mail;
+}
+
+MailPtr Mailbox::List::take_first() {
+  MailPtr mail(first);
+  if (!mail) return mail;
+  first = std::exchange(mail->next_, nullptr);
+  if (first == nullptr) last = nullptr;
+  return mail;
+}
+
+void Mailbox::sort_in() {
+  has_urgent_.store(false, std::memory_order_relaxed);  // before: what is pushed meanwhile sets it again
   Mail* newest = newest_.load(std::memory_order_relaxed);
   do {
-    if (!is_stack(newest)) return nullptr;
+    if (!is_stack(newest)) return;
   } while (!newest_.compare_exchange_weak(newest, nullptr, std::memory_order_acquire, std::memory_order_relaxed));
   Mail* oldest = nullptr;
   while (newest != nullptr) {
     Mail* const older = std::exchange(newest->next_, oldest);
     oldest = std::exchange(newest, older);
   }
-  return oldest;
+  while (oldest != nullptr) {
+    Mail* const next = oldest->next_;
+    (oldest->header.lane == Lane::urgent ? urgent_ : ordinary_).append(oldest);
+    oldest = next;
+  }
 }
 
 MailPtr Mailbox::pop() {
-  if (taken_ == nullptr) {
-    taken_ = take_stack();
-  } else if (newest_.load(std::memory_order_relaxed) == kClosed) {
-    return nullptr;
-  }
-  if (taken_ == nullptr) return nullptr;
-  MailPtr mail(taken_);
-  taken_ = std::exchange(mail->next_, nullptr);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  const bool is_empty = urgent_.first == nullptr && ordinary_.first == nullptr;
+  if (is_empty || has_urgent_.load(std::memory_order_acquire)) sort_in();
+  if (newest_.load(std::memory_order_relaxed) == kClosed) return nullptr;
+  MailPtr mail = urgent_.first != nullptr ? urgent_.take_first() : ordinary_.take_first();
+  if (mail) size_.fetch_sub(1, std::memory_order_relaxed);
   return mail;
 }
 
@@ -76,7 +93,7 @@ bool Mailbox::is_closed() const {
 
 bool Mailbox::sleep() {
   Mail* expected = nullptr;
-  if (taken_ != nullptr) return newest_.load(std::memory_order_relaxed) == kClosed;
+  if (urgent_.first != nullptr || ordinary_.first != nullptr) return newest_.load(std::memory_order_relaxed) == kClosed;
   return newest_.compare_exchange_strong(expected, kAsleep, std::memory_order_release, std::memory_order_relaxed) ||
          expected == kClosed;
 }
@@ -95,9 +112,8 @@ std::vector<MailPtr> Mailbox::close() {
 
 std::vector<MailPtr> Mailbox::drain() {
   std::vector<MailPtr> rest;
-  while (taken_ != nullptr) {
-    rest.emplace_back(taken_);
-    taken_ = std::exchange(rest.back()->next_, nullptr);
+  for (List* const lane : {&urgent_, &ordinary_}) {
+    while (MailPtr mail = lane->take_first()) rest.push_back(std::move(mail));
   }
   size_.fetch_sub(rest.size(), std::memory_order_relaxed);
   return rest;

@@ -29,7 +29,7 @@ enum class Room {
 /// Errors:        push() says full or closed; nothing here blocks or throws.
 /// Restart:       emptied; senders of lost requests get a Failure.
 ///
-/// MB-1  Mail of one sender is popped in the order it was pushed.
+/// MB-1  Mail of one sender is popped in the order it was pushed, urgent mail before ordinary mail that waits.
 /// MB-2  After close(), push() fails and pop() gives nothing; close() and drain() hand out what was waiting.
 /// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
 ///       number is bounded by requests and watches. So is what an actor sends itself after a delay, by its own calls.
@@ -57,13 +57,22 @@ public:
   [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
 
 private:
-  /// Takes the whole stack, oldest first; null when there is none.
-  [[nodiscard]] Mail* take_stack();
+  /// Oldest first.
+  struct List {
+    Mail* first = nullptr;
+    Mail* last = nullptr;
+    void append(Mail* mail);
+    [[nodiscard]] MailPtr take_first();
+  };
+  /// Takes the whole stack, and puts each into its lane.
+  void sort_in();
 
   const std::size_t capacity_;
   std::atomic<std::size_t> size_ = 0;
-  std::atomic<Mail*> newest_ = nullptr;  // a stack, or one of the marks in mailbox.cpp
-  Mail* taken_ = nullptr;                // the owner's: oldest first
+  std::atomic<Mail*> newest_ = nullptr;   // a stack, or one of the marks in mailbox.cpp
+  std::atomic<bool> has_urgent_ = false;  // in the stack
+  List urgent_;                           // the owner's, as below
+  List ordinary_;
 };
 
 }  // namespace troupe::runtime

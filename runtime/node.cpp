@@ -48,12 +48,12 @@ Result<ActorId> Node::spawn(std::string name, std::unique_ptr<Actor> actor, Spaw
   return (*cell)->id();
 }
 
-Result<Done> Node::stop(std::string_view name, Duration deadline) {
+Result<Done> Node::stop(std::string_view name, Duration deadline, StopMode mode) {
   const std::shared_ptr<ActorCell> cell = core_->find_cell(name_hash(name));
   if (!cell) return Failure{FailureKind::unknown, "no actor named " + std::string(name)};
   const auto stopped = std::make_shared<std::promise<void>>();  // shared with a stop that comes too late
   std::future<void> outcome = stopped->get_future();
-  cell->ask_to_stop([stopped] { stopped->set_value(); });
+  cell->ask_to_stop([stopped] { stopped->set_value(); }, mode);
   if (outcome.wait_for(deadline) == std::future_status::ready) return Done{};
   return Failure{FailureKind::disconnected, cell->id().describe() + " is still busy after its deadline"};
 }

@@ -78,7 +78,7 @@ public:
   /// The same without waiting for on_start(): a failure there shows as ActorDown and in the snapshot.
   Result<ActorId> spawn_later(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options = {});
   /// Orderly stop of a local actor.
-  Result<Done> stop(std::string_view name, Duration deadline);
+  Result<Done> stop(std::string_view name, Duration deadline, StopMode mode = StopMode::drain);
 
   [[nodiscard]] Directory& directory();
   [[nodiscard]] const std::string& endpoint() const;

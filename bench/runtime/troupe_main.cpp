@@ -148,7 +148,8 @@ private:
   void mark(const Mark&, Context& context) {
     context.request<Answer>(ActorId{peer_, 0}, Ask{0}, kPatience, [this](const Result<Answer>& answer, Context& turn) {
       const bool is_full = !answer && answer.failure().kind == FailureKind::overloaded;
-      if (is_full) return turn.after(std::chrono::microseconds(100), Mark{});  // unlike a message, it does not wait
+      if (is_full)
+        return (void)turn.after(std::chrono::microseconds(100), Mark{});  // unlike a message, it does not wait
       (void)answer.value();
       --open_;
       push(turn);

@@ -94,7 +94,8 @@ HeaderBytes encode_header(const Header& header) {
   out.put(header.correlation);
   out.put(header.body_bytes);
   out.put(header.payload_count);
-  out.put(std::uint16_t{0});  // reserved
+  out.put(static_cast<std::uint8_t>(header.lane));
+  out.put(std::uint8_t{0});  // reserved
   return bytes;
 }
 
@@ -133,6 +134,9 @@ Result<Header> decode_header(std::span<const std::byte> bytes) {
   header.correlation = in.get<std::uint64_t>();
   header.body_bytes = in.get<std::uint32_t>();
   header.payload_count = in.get<std::uint16_t>();
+  const auto lane = in.get<std::uint8_t>();
+  if (lane > static_cast<std::uint8_t>(Lane::urgent)) return bad_header("unknown lane " + std::to_string(lane));
+  header.lane = static_cast<Lane>(lane);
   if (header.body_bytes > kMaxBodyBytes) return bad_header("body of " + std::to_string(header.body_bytes) + " bytes");
   if (header.payload_count > kMaxPayloads) return bad_header(std::to_string(header.payload_count) + " payloads");
   return header;

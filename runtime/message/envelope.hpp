@@ -27,6 +27,12 @@ enum class EnvelopeKind : std::uint8_t {
   bye = 10,    ///< orderly end of a link
 };
 
+/// Which of two queues of the receiver. Values are part of the wire format.
+enum class Lane : std::uint8_t {
+  ordinary = 0,
+  urgent = 1,  ///< handled before ordinary mail that waits
+};
+
 /// What an actor is doing, as the envelope, the snapshot and the console name it. Values are part of the wire format.
 enum class Phase : std::uint8_t {
   none = 0,
@@ -66,6 +72,7 @@ struct Header {
   std::uint64_t correlation = 0;  ///< ties a reply to its request; 0 = none
   std::uint32_t body_bytes = 0;
   std::uint16_t payload_count = 0;
+  Lane lane = Lane::ordinary;
 
   bool operator==(const Header&) const = default;
 };

@@ -34,6 +34,8 @@ public:
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// As bytes, for a transport.
   [[nodiscard]] virtual Envelope to_envelope() const = 0;
+  /// Another one with the same header and contents, as if it came from this process.
+  [[nodiscard]] virtual std::unique_ptr<Mail> clone() const = 0;
   /// The bytes that came from another node; null for an object of this process.
   [[nodiscard]] virtual const Envelope* bytes() const { return nullptr; }
   /// The type of the object; null for bytes.
@@ -75,6 +77,12 @@ public:
     return envelope;
   }
 
+  [[nodiscard]] MailPtr clone() const override {
+    auto copy = std::make_unique<ValueMail>(value);
+    copy->header = header;
+    return copy;
+  }
+
   M value;
 
 private:
@@ -96,8 +104,19 @@ public:
   explicit BytesMail(Envelope envelope) : Mail(nullptr), envelope_(std::move(envelope)) { header = envelope_.header; }
 
   [[nodiscard]] std::string_view name() const override { return envelope_.message; }
-  [[nodiscard]] Envelope to_envelope() const override { return envelope_; }
+  [[nodiscard]] Envelope to_envelope() const override {
+    Envelope envelope = envelope_;
+    envelope.header = header;
+    return envelope;
+  }
   [[nodiscard]] const Envelope* bytes() const override { return &envelope_; }
+  [[nodiscard]] MailPtr clone() const override {
+    Envelope own = envelope_;
+    own.from_endpoint.clear();
+    auto copy = std::make_unique<BytesMail>(std::move(own));
+    copy->header = header;
+    return copy;
+  }
 
 private:
   const Envelope envelope_;

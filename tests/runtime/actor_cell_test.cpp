@@ -289,6 +289,30 @@ TEST(ActorCell, CE5_AStopAskedForBeforeTheStartComesAfterIt) {
   EXPECT_EQ(order, (Texts{"start", "stop"}));
 }
 
+TEST(ActorCell, AStopNowLeavesWhatWaitsAndTellsWhoAsked) {
+  for (const StopMode mode : {StopMode::drain, StopMode::now}) {
+    Texts order;
+    std::promise<void> stopped;
+    HookedActor::Hooks hooks = answering();
+    hooks.start = [&](Context&) { order.push_back("start"); };
+    hooks.number = [&](const Number&, Context&) { order.push_back("number"); };
+    hooks.stop = [&](Context&) { order.push_back("stop"); };
+    Inside inside;
+    const std::shared_ptr<ActorCell> cell = inside.make("busy", std::move(hooks));
+    MailPtr waiting = make_mail(Number{1});
+    ASSERT_TRUE(inside.core.route({"busy", 0}, waiting, "test"));
+    std::promise<bool> answered;
+    inside.core.ask({"busy", 0}, make_mail(Ask{1}), seconds(20),
+                    [&answered](const Result<MailPtr>& answer) { answered.set_value(static_cast<bool>(answer)); });
+    cell->ask_to_stop([&stopped] { stopped.set_value(); }, mode);
+    cell->start([](const Result<Done>&) {});
+    ASSERT_EQ(stopped.get_future().wait_for(seconds(5)), std::future_status::ready);
+    const bool drains = mode == StopMode::drain;
+    EXPECT_EQ(order, drains ? (Texts{"start", "number", "stop"}) : (Texts{"start", "stop"}));
+    EXPECT_EQ(answered.get_future().get(), drains);
+  }
+}
+
 TEST(ActorCell, CE5_WhoSendsWhileAnotherSpawnsLosesNothing) {
   Node node({}, make_local_parts(2));
   ASSERT_TRUE(node.start());

@@ -100,12 +100,13 @@ TEST(Envelope, EN2_WrongMagicVersionKindPhaseAndCountsAreRefused) {
   EXPECT_TRUE(refused(7, std::uint8_t{10}));
   EXPECT_TRUE(refused(88, static_cast<std::uint32_t>(kMaxBodyBytes + 1)));
   EXPECT_TRUE(refused(92, static_cast<std::uint16_t>(kMaxPayloads + 1)));
+  EXPECT_TRUE(refused(94, std::uint8_t{2}));
   EXPECT_FALSE(refused(88, static_cast<std::uint32_t>(kMaxBodyBytes)));
 }
 
 TEST(Envelope, EN2_EveryFlippedBitIsRefusedOrIsAnotherHeader) {
   const HeaderBytes good = encode_header(example_header());
-  constexpr std::size_t kReservedAt = 94;
+  constexpr std::size_t kReservedAt = 95;
   for (std::size_t at = 0; at < kHeaderBytes; ++at) {
     for (int bit = 0; bit < 8; ++bit) {
       HeaderBytes flipped = good;

@@ -43,6 +43,22 @@ TEST(Mailbox, MB1_KeepsTheOrderOfEverySenderThread) {
   EXPECT_EQ(mailbox.size(), 0U);
 }
 
+TEST(Mailbox, MB1_UrgentMailComesBeforeWhatWaitsInItsOwnOrder) {
+  Mailbox mailbox(16);
+  const auto push_urgent = [&mailbox](std::uint32_t number) {
+    MailPtr mail = from(1, number);
+    mail->header.lane = Lane::urgent;
+    return mailbox.push(mail);
+  };
+  for (const std::uint32_t number : {1U, 2U}) ASSERT_EQ(push(mailbox, from(1, number)), PushResult::queued);
+  ASSERT_EQ(mailbox.pop()->header.step, 1U);
+  ASSERT_EQ(push(mailbox, from(1, 3)), PushResult::queued);
+  for (const std::uint32_t number : {11U, 12U}) ASSERT_EQ(push_urgent(number), PushResult::queued);
+  std::vector<std::uint32_t> order;
+  while (const MailPtr mail = mailbox.pop()) order.push_back(mail->header.step);
+  EXPECT_EQ(order, (std::vector<std::uint32_t>{11, 12, 2, 3}));
+}
+
 TEST(Mailbox, MB2_ClosedTakesNothingAndHandsOutWhatWaited) {
   Mailbox mailbox(8);
   ASSERT_EQ(push(mailbox, from(1, 1)), PushResult::queued);

@@ -1,0 +1,209 @@
+#include "runtime/context.hpp"
+
+#include "tests/runtime/script.hpp"
+
+/// What an actor asks for beyond sending and answering: cancel, forward, urgent mail, timers, another behavior.
+namespace troupe::runtime {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using Texts = std::vector<std::string>;
+using Numbers = std::vector<std::uint32_t>;
+
+HookedActor::Hooks recording(Numbers& heard) {
+  HookedActor::Hooks hooks;
+  hooks.number = [&heard](const Number& message, Context&) { heard.push_back(message.value); };
+  return hooks;
+}
+
+TEST(ContextTurns, CX5_ACancelledRequestHasNoOutcome) {
+  Script script;
+  script.spawn(script.right, "answerer", answering());
+  script.spawn_puppet(script.left, "asker");
+  RequestId first;
+  RequestId second;
+  script.act(script.left, "asker", [&](Context& context) {
+    const auto ask = [&](std::uint32_t value) {
+      return context.request<Answer>(
+          ActorId{"answerer", 0}, Ask{value}, milliseconds(100), [&script](const Result<Answer>& answer, Context&) {
+            script.outcomes.push_back(answer ? std::to_string(answer->value) : answer.failure().describe());
+          });
+    };
+    first = ask(1);
+    second = ask(2);
+  });
+  script.act(script.left, "asker", [&](Context& context) { context.cancel(first); });
+  script.network.deliver_all();
+  script.network.advance(milliseconds(200));
+  EXPECT_EQ(script.outcomes, Texts{"2"});
+  script.act(script.left, "asker", [&](Context& context) { context.cancel(second); });  // it is over: nothing happens
+}
+
+TEST(ContextTurns, CX5_ACancelledTimerIsNotHandledThoughItWaitsAlready) {
+  Script script;
+  Numbers heard;
+  HookedActor::Hooks hooks;
+  hooks.number = [&heard](const Number& message, Context& context) {
+    heard.push_back(message.value);
+    if (message.value > 0) return;
+    const TimerId late = context.after(milliseconds(10), Number{1});
+    (void)context.after(milliseconds(10), Number{2});
+    context.cancel(late);
+    context.cancel(late);
+    context.cancel(TimerId{99});
+  };
+  script.spawn(script.left, "sleeper", std::move(hooks));
+  ASSERT_TRUE(script.left.node().send("sleeper", Number{0}));
+  script.network.run_turns();
+  script.network.advance(milliseconds(20));
+  EXPECT_EQ(heard, (Numbers{0, 2}));
+}
+
+TEST(ContextTurns, CX5_OfTwoTimersDueAtOnceTheFirstMayCancelTheSecond) {
+  Script script;
+  Numbers heard;
+  TimerId second;
+  HookedActor::Hooks hooks;
+  hooks.start = [&second](Context& context) {
+    (void)context.after(milliseconds(5), Number{1});
+    second = context.after(milliseconds(5), Number{2});
+  };
+  hooks.number = [&](const Number& message, Context& context) {
+    heard.push_back(message.value);
+    context.cancel(second);
+  };
+  script.spawn(script.left, "sleeper", std::move(hooks));
+  script.network.time().advance(milliseconds(5), [] {});  // both are in the mailbox
+  script.network.run_turns();
+  EXPECT_EQ(heard, Numbers{1});
+}
+
+TEST(ContextTurns, APeriodicMessageComesUntilItIsCancelled) {
+  Script script;
+  Numbers heard;
+  TimerId beat;
+  HookedActor::Hooks hooks;
+  hooks.start = [&beat](Context& context) { beat = context.every(milliseconds(10), Number{7}); };
+  hooks.number = [&](const Number& message, Context& context) {
+    heard.push_back(message.value);
+    if (heard.size() == 4) context.cancel(beat);
+  };
+  script.spawn(script.left, "metronome", std::move(hooks));
+  script.network.advance(milliseconds(35));
+  EXPECT_EQ(heard.size(), 3U);
+  script.network.advance(milliseconds(1000));
+  EXPECT_EQ(heard, (Numbers{7, 7, 7, 7}));
+  EXPECT_EQ(script.network.time().waiting(), 0U);
+}
+
+TEST(ContextTurns, APeriodicMessageEndsWithItsActor) {
+  Script script;
+  Numbers heard;
+  HookedActor::Hooks hooks = recording(heard);
+  hooks.start = [](Context& context) { (void)context.every(milliseconds(10), Number{7}); };
+  script.spawn(script.left, "metronome", std::move(hooks));
+  script.network.advance(milliseconds(10));
+  ASSERT_TRUE(script.left.stop("metronome"));
+  script.network.advance(milliseconds(100));
+  EXPECT_EQ(heard.size(), 1U);
+  EXPECT_EQ(script.network.time().waiting(), 0U);
+}
+
+TEST(ContextTurns, CX6_UrgentMailOvertakesWhatWaitsAndKeepsItsOrder) {
+  for (const bool far : {false, true}) {
+    Script script;
+    Numbers heard;
+    DeterministicNode& home = far ? script.right : script.left;
+    script.spawn(home, "receiver", recording(heard));
+    script.spawn_puppet(script.left, "sender");
+    script.act(script.left, "sender", [](Context& context) {
+      const ActorId receiver{"receiver", 0};
+      for (const std::uint32_t value : {1U, 2U, 3U}) (void)context.send(receiver, Number{value});
+      for (const std::uint32_t value : {11U, 12U}) EXPECT_TRUE(context.send_urgent(receiver, Number{value}));
+    });
+    while (script.network.wire().release_next()) {  // all arrive before the first turn
+    }
+    script.network.deliver_all();
+    EXPECT_EQ(heard, (Numbers{11, 12, 1, 2, 3})) << (far ? "between nodes" : "in a process");
+  }
+}
+
+TEST(ContextTurns, AForwardedRequestIsAnsweredByTheOther) {
+  for (const bool far : {false, true}) {
+    Script script;
+    script.spawn(far ? script.right : script.left, "answerer", answering());
+    HookedActor::Hooks desk;
+    desk.ask = [](const Ask&, Context& context) { EXPECT_TRUE(context.forward({"answerer", 0}, milliseconds(50))); };
+    script.spawn(script.left, "desk", std::move(desk));
+    script.spawn_puppet(script.right, "asker");
+    script.ask(script.right, "asker", {"desk", 0}, 5);
+    script.network.deliver_all();
+    EXPECT_EQ(script.outcomes, Texts{"5: 5"});
+  }
+}
+
+TEST(ContextTurns, AForwardedRequestEndsThoughTheOtherIsSilentOrGone) {
+  Script script;
+  HookedActor::Hooks silent;
+  silent.ask = [](const Ask&, Context& context) { (void)context.defer_reply(); };
+  script.spawn(script.left, "silent", std::move(silent));
+  HookedActor::Hooks desk;
+  desk.ask = [](const Ask& ask, Context& context) {
+    (void)context.forward({ask.value == 1 ? "silent" : "nobody", 0}, milliseconds(50));
+  };
+  script.spawn(script.left, "desk", std::move(desk));
+  script.spawn_puppet(script.left, "asker");
+  script.ask(script.left, "asker", {"desk", 0}, 1, hours(1));
+  script.ask(script.left, "asker", {"desk", 0}, 2, hours(1));
+  script.network.advance(milliseconds(60));
+  EXPECT_EQ(script.outcomes, (Texts{"2: unknown: cannot ask nobody: no actor named nobody",
+                                    "1: disconnected: no answer to test.ask from silent within 50 ms"}));
+}
+
+TEST(ContextTurns, AForwardedMessageIsTheSameMessage) {
+  Script script;
+  Numbers heard;
+  script.spawn(script.right, "last", recording(heard));
+  HookedActor::Hooks desk;
+  desk.number = [](const Number&, Context& context) { EXPECT_TRUE(context.forward({"last", 0}, milliseconds(1))); };
+  script.spawn(script.left, "desk", std::move(desk));
+  ASSERT_TRUE(script.left.node().send("desk", Number{42}));
+  script.network.deliver_all();
+  EXPECT_EQ(heard, Numbers{42});
+}
+
+/// Counts until it is told to sleep; asleep it answers that it is.
+class Moody final : public Actor {
+public:
+  explicit Moody(Texts& said) : said_(said) {}
+  Behavior behavior() override { return {on(this, &Moody::count), on(this, &Moody::sleep)}; }
+
+private:
+  void count(const Number& number, Context&) { said_.push_back("counted " + std::to_string(number.value)); }
+  void snore(const Number&, Context&) { said_.push_back("asleep"); }
+  void sleep(const Ask&, Context& context) {
+    context.become(Behavior{on(this, &Moody::snore)});
+    context.reply(Answer{1});
+  }
+
+  Texts& said_;
+};
+
+TEST(ContextTurns, BecomeChangesTheTableFromTheNextMessageOn) {
+  DeterministicNetwork network;
+  DeterministicNode& node = network.add_node("node");
+  Texts said;
+  node.spawn<Moody>("moody", said);
+  ASSERT_TRUE(node.node().send("moody", Number{1}));
+  ASSERT_TRUE(node.request<Answer>("moody", Ask{}));
+  ASSERT_TRUE(node.node().send("moody", Number{2}));
+  network.run_turns();
+  EXPECT_EQ(said, (Texts{"counted 1", "asleep"}));
+  const Result<Answer> again = node.request<Answer>("moody", Ask{});
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.failure().text, "moody#1: no handler for message test.ask");
+}
+
+}  // namespace
+}  // namespace troupe::runtime
