@@ -16,6 +16,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <iostream>
 #include <utility>
 
@@ -39,6 +40,9 @@ JobOptions job_options(const ParsedCommand& command) {
   if (resume && config.find('=') != std::string::npos) {
     overrides.insert(overrides.begin(), config);
     config.clear();
+  } else if (config.find('=') != std::string::npos && !std::filesystem::exists(config)) {
+    throw CommandError(ExitCode::usage, "a job file is missing before " + config + ": troupe " + command.command +
+                                            " CONFIG.toml " + config);
   }
   JobOptions options;
   if (config.empty()) {

@@ -19,6 +19,9 @@ class BadInput(ProgramTest):
         done = self.troupe("train", "nowhere.toml")
         self.assertEqual(done.returncode, 2)
         self.assertIn("nowhere.toml", done.stderr)
+        forgotten = self.troupe("train", "train.steps=60")
+        self.assertEqual(forgotten.returncode, 2)
+        self.assertIn("a job file is missing before train.steps=60", forgotten.stderr)
 
     def test_missing_data_file(self):
         self.refused("data.path=nowhere.txt", says=["cannot read data file nowhere.txt", "No such file", "./setup"])
