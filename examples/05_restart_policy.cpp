@@ -2,16 +2,14 @@
 //        says that it will not help.
 // Run:   build/release/examples/05_restart_policy
 #include "runtime/node.hpp"
+#include "runtime/supervision/restart_policy.hpp"
 #include "runtime/watch.hpp"
-#include "scheduler/restart_policy.hpp"
 
 #include <future>
 #include <iostream>
 
 using namespace troupe::runtime;
 using namespace std::chrono_literals;
-using troupe::scheduler::RestartDecision;
-using troupe::scheduler::RestartLimits;
 
 namespace {
 
@@ -46,7 +44,7 @@ private:
 
   void hear(const ActorDown& message, Context& context) {
     failures_.push_back(context.now());
-    const RestartDecision decision = troupe::scheduler::decide_restart(failures_, context.now(), limits_);
+    const RestartDecision decision = decide_restart(failures_, context.now(), limits_);
     std::cout << message.actor.describe() << ": " << message.cause.text << "; " << decision.reason << "\n";
     if (!decision.restart_after) return verdict_.set_value(decision.reason);
     context.after(*decision.restart_after, StartNext{});

@@ -10,6 +10,8 @@
 namespace troupe::runtime {
 namespace {
 
+constexpr std::int64_t kResumeNs = 1'000'000;  // then others of the same worker get their turns
+
 /// CLOCK_MONOTONIC, so that pages of all processes of a host compare; shown, never decided by.
 std::int64_t monotonic_ns() {
   timespec now{};
@@ -26,7 +28,7 @@ class TaskMail final : public Mail {
 public:
   explicit TaskMail(ActorCell::Task work) : Mail(&kType), task(std::move(work)) {}
   [[nodiscard]] std::string_view name() const override { return kType.name; }
-  [[nodiscard]] Envelope to_envelope() const override { return {}; }
+  [[nodiscard]] Result<Envelope> to_envelope() const override { return Envelope{}; }
   [[nodiscard]] MailPtr clone() const override { return std::make_unique<TaskMail>(task); }
 
   static constexpr MessageType kType{"runtime.task"};
@@ -139,16 +141,21 @@ bool ActorCell::resume(int most) {
     run_start();
     --most;
   }
+  std::int64_t begin = 0;
   for (; most > 0; --most) {
     const MailPtr mail = mailbox_.pop();
     if (!mail) {
-      if (mailbox_.is_closed()) finish();  // abandoned
-      return !mailbox_.sleep();
+      const Sleep rest = mailbox_.sleep();
+      if (rest == Sleep::closed) finish();  // abandoned, if it has not ended itself
+      return rest == Sleep::awake;
     }
     if (mail->type() == &TaskMail::kType) {
-      static_cast<TaskMail&>(*mail).task(*this);
+      guarded(mail->name(), [&] { static_cast<TaskMail&>(*mail).task(*this); });
     } else {
       take_turn(*mail);
+      const std::int64_t turn_began = updated_ns_.load(std::memory_order_relaxed);
+      if (begin == 0) begin = turn_began;
+      if (turn_began - begin > kResumeNs) return true;
     }
     // Here the mail goes, and with it the credit of the link that brought it.
   }
@@ -255,8 +262,8 @@ void ActorCell::finish() {
   status_.store(ActorStatus::stopping, std::memory_order_relaxed);
   Context context(node_, *this, nullptr);
   guarded("on_stop", [&] { parts_.actor->on_stop(context); });
-  if (extras_) send_kept();
-  if (!is_over()) end(ActorStatus::stopped, {FailureKind::disconnected, "stopped"});
+  if (extras_) guarded("on_stop", [&] { send_kept(); });
+  if (!is_over()) end(ActorStatus::stopped, orderly_end());
 }
 
 void ActorCell::fail(const Failure& cause) {
@@ -277,9 +284,13 @@ void ActorCell::end(ActorStatus status, const Failure& cause) {
   std::vector<MailPtr> waiting = mailbox_.drain();
   for (MailPtr& mail : mailbox_.close()) waiting.push_back(std::move(mail));
   open_.clear();
+  if (deadline_watched_ != TimePoint::max()) core_.parts.timers->cancel(deadline_alarm_);
   behavior_ = {};
   parts_.actor.reset();
   const std::unique_ptr<Extras> extras = std::exchange(extras_, nullptr);
+  if (extras) {
+    for (const auto& [number, timer] : extras->timers) core_.parts.timers->cancel(timer.alarm);
+  }
   const Extras none;
   const Extras& rest = extras ? *extras : none;
   busy_since_ns_.store(0, std::memory_order_relaxed);

@@ -63,8 +63,9 @@ public:
   /// @threadsafe  Nothing that waits in the mailbox will be handled; requests among it fail with `why`. For an actor
   /// that does not come to its end in time.
   void abandon(const Failure& why);
-  /// @threadsafe  The open requests that `take` picks fail with `why`, in a turn of this actor.
-  using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&)>;
+  /// @threadsafe  The open requests that `take` picks fail with `why`, in a turn of this actor. `take` is told how many
+  /// were asked before the call: what is asked after the event that is told of here is no part of it.
+  using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&, std::uint64_t asked)>;
   void fail_requests(Take take, Failure why);
   /// @threadsafe  There may be room now for what had none.
   void try_kept_again();
@@ -79,7 +80,9 @@ public:
   /// Of the requests it will answer later there were more than its mailbox's capacity; in its own turn.
   [[nodiscard]] bool has_forgotten() const { return has_forgotten_; }
   /// @threadsafe  Stopped or failed.
-  [[nodiscard]] bool is_over() const;
+  [[nodiscard]] bool is_over() const override;
+  /// When no thread runs any more: forgets other cells, which may know this one.
+  void let_go() { extras_.reset(); }
   [[nodiscard]] const ActorId& id() const { return parts_.id; }
   [[nodiscard]] std::uint64_t name_key() const { return name_key_; }
 
@@ -137,8 +140,9 @@ private:
   // The actor's turn only.
   Behavior behavior_;
   OpenRequests open_;
-  TimePoint deadline_watched_ = TimePoint::max();  // the earliest for which a timer runs
-  struct Extras {                                  // what most actors never need
+  TimePoint deadline_watched_ = TimePoint::max();  // the earliest, for which the one timer runs
+  std::uint64_t deadline_alarm_ = 0;
+  struct Extras {  // what most actors never need
     /// Cells this one sends to, by name: looking one up in the node takes a lock.
     std::array<std::shared_ptr<ActorCell>, 8> peers;
     std::deque<ReplyTo> deferred;  ///< to be answered later; the oldest is forgotten beyond the mailbox's capacity

@@ -61,13 +61,15 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
 }
 
 void ActorCell::watch_deadline(TimePoint due) {
-  if (due >= deadline_watched_) return;  // a timer that comes earlier looks for all
+  if (due >= deadline_watched_) return;  // the timer that runs looks for all
+  if (deadline_watched_ != TimePoint::max()) core_.parts.timers->cancel(deadline_alarm_);
   deadline_watched_ = due;
-  core_.parts.timers->run_at(due, [weak = weak_from_this(), due] {
+  deadline_alarm_ = core_.parts.timers->run_at(due, [weak = weak_from_this(), due] {
     const std::shared_ptr<ActorCell> cell = weak.lock();
     if (!cell) return;
     cell->push_task([due](ActorCell& self) {
-      if (self.deadline_watched_ == due) self.deadline_watched_ = TimePoint::max();
+      if (self.deadline_watched_ != due) return;  // cancelled too late: an earlier one runs
+      self.deadline_watched_ = TimePoint::max();
       self.fail_due();
     });
   });
@@ -84,8 +86,8 @@ void ActorCell::fail_due() {
 }
 
 void ActorCell::fail_requests(Take take, Failure why) {
-  push_task([take = std::move(take), why = std::move(why)](ActorCell& cell) {
-    cell.fail_rows(take(cell.open_), [&why](const OpenRequests::Row&) { return why; });
+  push_task([take = std::move(take), why = std::move(why), asked = open_.asked()](ActorCell& cell) {
+    cell.fail_rows(take(cell.open_, asked), [&why](const OpenRequests::Row&) { return why; });
   });
 }
 

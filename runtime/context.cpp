@@ -61,14 +61,14 @@ Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail) {
 
 void Context::reply_mail(MailPtr mail) {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return;
-  cell_.answer_ = ActorCell::Answer::given;
   answer_mail(NodeCore::asker_of(*current_), std::move(mail));
+  cell_.answer_ = ActorCell::Answer::given;
 }
 
 void Context::answer_mail(const ReplyTo& asker, MailPtr mail) {
   sign(*mail);
-  cell_.forget_deferred(asker);
   cell_.answer(asker, std::move(mail));
+  cell_.forget_deferred(asker);
 }
 
 void Context::relay(const ReplyTo& asker, const Mail& reply) {

@@ -35,6 +35,12 @@ bool Directory::is_stale(std::uint64_t name, std::uint32_t incarnation) const {
   return incarnation < found->second.newest || incarnation <= found->second.buried;
 }
 
+std::uint32_t Directory::next_incarnation(std::uint64_t name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = rows_.find(name);
+  return found == rows_.end() ? 1 : found->second.newest + 1;
+}
+
 std::vector<DirectoryEntry> Directory::all() const {
   const std::lock_guard lock(mutex_);
   std::vector<DirectoryEntry> entries;

@@ -51,6 +51,8 @@ public:
   [[nodiscard]] std::optional<DirectoryEntry> find(std::uint64_t name) const;
   /// @threadsafe
   [[nodiscard]] bool is_stale(std::uint64_t name, std::uint32_t incarnation) const;
+  /// @threadsafe  One higher than any announced or buried: for who starts an actor of that name anew.
+  [[nodiscard]] std::uint32_t next_incarnation(std::uint64_t name) const;
   /// @threadsafe
   [[nodiscard]] std::vector<DirectoryEntry> all() const;
   /// @threadsafe  Actors that live at `endpoint`.

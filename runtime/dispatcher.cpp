@@ -15,13 +15,15 @@ namespace {
 /// The place where one thread waits for those woken on its strand.
 class PinnedQueue {
 public:
-  void push(std::shared_ptr<Resumable> sleeper) {
+  /// False, and not taken, after stop().
+  bool push(const std::shared_ptr<Resumable>& sleeper) {
     {
       const std::lock_guard lock(mutex_);
-      if (stopped_) return;
-      awake_.push_back(std::move(sleeper));
+      if (stopped_) return false;
+      awake_.push_back(sleeper);
     }
     changed_.notify_one();
+    return true;
   }
   void run() {
     serve();
@@ -49,7 +51,11 @@ private:
         awake.swap(awake_);
       }
       for (std::shared_ptr<Resumable>& each : awake) {
-        if (each->resume(kTurnsAtOnce)) push(std::move(each));
+        if (each->resume(kTurnsAtOnce)) {
+          if (!push(each)) (void)each->resume(1);  // the node has closed its mailbox: to its end
+        } else if (each->is_over()) {
+          return;
+        }
       }
     }
   }
@@ -66,7 +72,7 @@ class PinnedStrand final : public Strand {
 public:
   explicit PinnedStrand(std::shared_ptr<PinnedQueue> queue) : queue_(std::move(queue)) {}
   ~PinnedStrand() override { queue_->stop(); }
-  void wake(std::shared_ptr<Resumable> sleeper) override { queue_->push(std::move(sleeper)); }
+  void wake(std::shared_ptr<Resumable> sleeper) override { (void)queue_->push(sleeper); }
 
 private:
   const std::shared_ptr<PinnedQueue> queue_;  // shared with the thread, which may outlive the strand

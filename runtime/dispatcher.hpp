@@ -25,6 +25,8 @@ public:
   virtual ~Resumable() = default;
   /// Takes up to `most` turns. True: there is more, resume it again. False: it sleeps, until somebody wakes it.
   virtual bool resume(int most) = 0;
+  /// It will never wake again.
+  [[nodiscard]] virtual bool is_over() const { return false; }
 
 private:
   friend class WokenStack;

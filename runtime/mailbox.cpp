@@ -27,15 +27,16 @@ Mailbox::~Mailbox() {
 PushResult Mailbox::push(MailPtr& mail, Room room) {
   const bool needs_room = room == Room::by_kind && is_bounded(mail->header.kind);
   const bool is_urgent = mail->header.lane == Lane::urgent;
-  const std::size_t before = size_.fetch_add(1, std::memory_order_relaxed);
-  if (needs_room && before >= capacity_) {
-    size_.fetch_sub(1, std::memory_order_relaxed);
-    return newest_.load(std::memory_order_acquire) == kClosed ? PushResult::closed : PushResult::full;
+  mail->load_ = needs_room ? kBounded : kPlain;
+  const std::uint64_t before = load_.fetch_add(mail->load_, std::memory_order_relaxed);
+  if (needs_room && (before >> 32) >= capacity_) {
+    forget(*mail);
+    return is_closed() ? PushResult::closed : PushResult::full;
   }
   Mail* newest = newest_.load(std::memory_order_relaxed);
   do {
     if (newest == kClosed) {
-      size_.fetch_sub(1, std::memory_order_relaxed);
+      forget(*mail);
       return PushResult::closed;
     }
     mail->next_ = newest == kAsleep ? nullptr : newest;
@@ -83,7 +84,7 @@ MailPtr Mailbox::pop() {
   if (is_empty || has_urgent_.load(std::memory_order_acquire)) sort_in();
   if (newest_.load(std::memory_order_relaxed) == kClosed) return nullptr;
   MailPtr mail = urgent_.first != nullptr ? urgent_.take_first() : ordinary_.take_first();
-  if (mail) size_.fetch_sub(1, std::memory_order_relaxed);
+  if (mail) forget(*mail);
   return mail;
 }
 
@@ -91,11 +92,15 @@ bool Mailbox::is_closed() const {
   return newest_.load(std::memory_order_acquire) == kClosed;
 }
 
-bool Mailbox::sleep() {
+Sleep Mailbox::sleep() {
+  const bool has_taken = urgent_.first != nullptr || ordinary_.first != nullptr;
+  if (has_taken && !is_closed()) return Sleep::awake;
   Mail* expected = nullptr;
-  if (urgent_.first != nullptr || ordinary_.first != nullptr) return newest_.load(std::memory_order_relaxed) == kClosed;
-  return newest_.compare_exchange_strong(expected, kAsleep, std::memory_order_release, std::memory_order_relaxed) ||
-         expected == kClosed;
+  if (!has_taken &&
+      newest_.compare_exchange_strong(expected, kAsleep, std::memory_order_release, std::memory_order_acquire)) {
+    return Sleep::asleep;
+  }
+  return is_closed() ? Sleep::closed : Sleep::awake;
 }
 
 std::vector<MailPtr> Mailbox::close() {
@@ -105,17 +110,19 @@ std::vector<MailPtr> Mailbox::close() {
   while (newest != nullptr) {
     rest.emplace_back(newest);
     newest = std::exchange(rest.back()->next_, nullptr);
+    forget(*rest.back());
   }
-  size_.fetch_sub(rest.size(), std::memory_order_relaxed);
   return {std::make_move_iterator(rest.rbegin()), std::make_move_iterator(rest.rend())};
 }
 
 std::vector<MailPtr> Mailbox::drain() {
   std::vector<MailPtr> rest;
   for (List* const lane : {&urgent_, &ordinary_}) {
-    while (MailPtr mail = lane->take_first()) rest.push_back(std::move(mail));
+    while (MailPtr mail = lane->take_first()) {
+      forget(*mail);
+      rest.push_back(std::move(mail));
+    }
   }
-  size_.fetch_sub(rest.size(), std::memory_order_relaxed);
   return rest;
 }
 

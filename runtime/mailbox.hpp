@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace troupe::runtime {
@@ -19,6 +20,13 @@ enum class PushResult {
 enum class Room {
   by_kind,  ///< for requests and messages
   always,   ///< the sender has bounded their number already
+};
+
+/// What became of an owner's wish to sleep.
+enum class Sleep {
+  asleep,
+  awake,   ///< something waits
+  closed,  ///< nobody will wake it
 };
 
 /// Mail waiting for one actor, oldest first: a stack that any thread pushes onto, and that the owner takes whole and
@@ -45,8 +53,8 @@ public:
   [[nodiscard]] PushResult push(MailPtr& mail, Room room = Room::by_kind);
   /// Null when nothing waits, or it is closed.
   [[nodiscard]] MailPtr pop();
-  /// True when nothing waits: the next push says queued_first (none will, when it is closed).
-  [[nodiscard]] bool sleep();
+  /// When nothing waits. After `asleep` the mailbox is no longer the caller's: the next push makes another its owner.
+  [[nodiscard]] Sleep sleep();
   /// @threadsafe  What was still waiting, but for what the owner has taken out of the stack already.
   [[nodiscard]] std::vector<MailPtr> close();
   /// What the owner has taken out of the stack and not popped.
@@ -54,7 +62,7 @@ public:
   /// @threadsafe
   [[nodiscard]] bool is_closed() const;
   /// @threadsafe
-  [[nodiscard]] std::size_t size() const { return size_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t size() const { return load_.load(std::memory_order_relaxed) & kSizeMask; }
 
 private:
   /// Oldest first.
@@ -67,8 +75,14 @@ private:
   /// Takes the whole stack, and puts each into its lane.
   void sort_in();
 
+  /// What one mail adds to load_: the low half counts all, the high half those that need room.
+  static constexpr std::uint64_t kSizeMask = 0xffff'ffffU;
+  static constexpr std::uint64_t kPlain = 1;
+  static constexpr std::uint64_t kBounded = 1 | (std::uint64_t{1} << 32);
+  void forget(const Mail& mail) { load_.fetch_sub(mail.load_, std::memory_order_relaxed); }
+
   const std::size_t capacity_;
-  std::atomic<std::size_t> size_ = 0;
+  std::atomic<std::uint64_t> load_ = 0;
   std::atomic<Mail*> newest_ = nullptr;   // a stack, or one of the marks in mailbox.cpp
   std::atomic<bool> has_urgent_ = false;  // in the stack
   List urgent_;                           // the owner's, as below

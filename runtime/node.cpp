@@ -58,6 +58,11 @@ Result<Done> Node::stop(std::string_view name, Duration deadline, StopMode mode)
   return Failure{FailureKind::disconnected, cell->id().describe() + " is still busy after its deadline"};
 }
 
+void Node::stop_later(const ActorId& actor, StopMode mode) {
+  const std::shared_ptr<ActorCell> cell = core_->find_cell(name_hash(actor.name));
+  if (cell && cell->id() == actor) cell->ask_to_stop([] {}, mode);
+}
+
 Directory& Node::directory() {
   return core_->directory;
 }

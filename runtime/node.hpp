@@ -80,6 +80,9 @@ public:
   /// Orderly stop of a local actor.
   Result<Done> stop(std::string_view name, Duration deadline, StopMode mode = StopMode::drain);
 
+  /// The same without waiting: may be called from a turn. Nothing happens when that incarnation does not live here.
+  void stop_later(const ActorId& actor, StopMode mode = StopMode::drain);
+
   [[nodiscard]] Directory& directory();
   [[nodiscard]] const std::string& endpoint() const;
   [[nodiscard]] TimePoint now() const;

@@ -96,6 +96,7 @@ void NodeCore::shutdown(Duration deadline) {
   parts.transport->stop(std::max(Duration{0}, Duration{give_up - std::chrono::steady_clock::now()}));
   parts.timers->stop();
   parts.dispatcher->stop();
+  for (const auto& cell : cells) cell->let_go();  // of those that could not end
 }
 
 std::vector<Snapshot> NodeCore::snapshots() const {
@@ -136,7 +137,7 @@ Failure NodeCore::cause_of_death(const ActorId& actor) const {
     });
     if (found != dead_.rend()) {
       if (found->status == ActorStatus::failed) return {FailureKind::faulted, found->failure};
-      return {FailureKind::disconnected, "stopped"};
+      return orderly_end();
     }
   }
   const bool dead = actor.incarnation != 0 && directory.is_stale(name_hash(actor.name), actor.incarnation);
@@ -185,8 +186,9 @@ void NodeCore::fail_requests(const ActorCell::Take& take, const Failure& why) {
 void NodeCore::fail_target(const ActorId& actor, const Failure& why) {
   const std::uint64_t key = name_hash(actor.name);
   pending_.fail_target(key, actor.incarnation, why);
-  fail_requests(
-      [key, incarnation = actor.incarnation](OpenRequests& open) { return open.take_target(key, incarnation); }, why);
+  fail_requests([key, incarnation = actor.incarnation](
+                    OpenRequests& open, std::uint64_t asked) { return open.take_target(key, incarnation, asked); },
+                why);
 }
 
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
@@ -198,7 +200,8 @@ void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
 void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
   pending_.fail_endpoint(endpoint, cause);
-  fail_requests([endpoint](OpenRequests& open) { return open.take_endpoint(endpoint); }, cause);
+  fail_requests([endpoint](OpenRequests& open, std::uint64_t asked) { return open.take_endpoint(endpoint, asked); },
+                cause);
   watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);

@@ -41,6 +41,8 @@ public:
   void address(Mail& mail, std::uint64_t receiver, std::uint32_t incarnation) const;
   Result<Done> deliver_local(ActorCell& cell, MailPtr& mail);
   Result<Done> route_away(const ActorId& to, const Mail& mail, std::string_view sender);
+  /// To the transport, as bytes.
+  Result<Done> hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender);
   /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.
   void ask(const ActorId& to, MailPtr mail, Duration deadline, PendingRequests::Completion complete);
   /// Sends the answer to a request (a reply, or failure_mail()).

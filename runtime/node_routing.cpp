@@ -96,9 +96,15 @@ Result<Done> NodeCore::route_away(const ActorId& to, const Mail& mail, std::stri
   }
   const std::optional<DirectoryEntry> entry = directory.find(receiver);
   if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
-  Envelope envelope = mail.to_envelope();
+  return hand_over(entry->endpoint, mail, sender);
+}
+
+Result<Done> NodeCore::hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender) {
+  Result<Envelope> encoded = mail.to_envelope();
+  if (!encoded) return encoded.failure();
+  Envelope envelope = std::move(encoded).value();
   envelope.sender_name = sender;
-  return parts.transport->send(entry->endpoint, std::move(envelope));
+  return parts.transport->send(endpoint, std::move(envelope));
 }
 
 Result<Done> NodeCore::route(const ActorId& to, MailPtr& mail, std::string_view sender) {
@@ -142,12 +148,13 @@ Result<Done> NodeCore::answer(const ReplyTo& asker, MailPtr mail, std::string_vi
   if (asker.correlation == 0) return Failure{FailureKind::unknown, "nobody asked"};
   mark_answer(*mail, asker);
   address(*mail, asker.asker, asker.asker_incarnation);
-  if (!asker.endpoint.empty()) {
-    Envelope envelope = mail->to_envelope();
-    envelope.sender_name = sender;
-    return parts.transport->send(asker.endpoint, std::move(envelope));
-  }
-  return take_answer(std::move(mail));
+  if (asker.endpoint.empty()) return take_answer(std::move(mail));
+  Result<Done> sent = hand_over(asker.endpoint, *mail, sender);
+  const bool cannot_travel = !sent && sent.failure().kind == FailureKind::unknown;
+  if (!cannot_travel || mail->header.kind == EnvelopeKind::failure) return sent;
+  // Who asked hears at once that there is no answer, and why.
+  log_dead_letter(*mail, sent.failure());
+  return answer(asker, failure_mail(sent.failure()), sender);
 }
 
 /// An answer goes to the actor that asked, or to who waits outside of all actors.
@@ -155,7 +162,7 @@ Result<Done> NodeCore::take_answer(MailPtr mail) {
   static const Failure late{FailureKind::disconnected, "the asker does not wait any more"};
   if (mail->header.receiver != 0) {
     const std::shared_ptr<ActorCell> asker = find_cell(mail->header.receiver);
-    return asker ? deliver_local(*asker, mail) : Result<Done>(late);
+    return asker && asker->has_open_requests() ? deliver_local(*asker, mail) : Result<Done>(late);
   }
   const std::uint64_t correlation = mail->header.correlation;
   const bool failed = mail->header.kind == EnvelopeKind::failure;
@@ -228,7 +235,7 @@ void NodeCore::hand_news(const Watcher& watcher, MailPtr mail) {
   mail->header.receiver = watcher.name;
   mail->header.receiver_incarnation = watcher.incarnation;
   if (!watcher.endpoint.empty()) {
-    (void)parts.transport->send(watcher.endpoint, mail->to_envelope());  // a watcher that is gone needs no news
+    (void)hand_over(watcher.endpoint, *mail, options.name);  // a watcher that is gone needs no news
   } else if (const std::shared_ptr<ActorCell> cell = find_cell(watcher.name)) {
     (void)deliver_local(*cell, mail);  // as above
   }
@@ -323,7 +330,7 @@ void NodeCore::fail_request(const Header& request, const Failure& why) {
   const std::shared_ptr<ActorCell> asker = find_cell(request.sender);
   if (!asker || asker->id().incarnation != request.sender_incarnation) return;
   asker->fail_requests(
-      [correlation = request.correlation](OpenRequests& open) {
+      [correlation = request.correlation](OpenRequests& open, std::uint64_t) {
         std::vector<OpenRequests::Row> rows;
         if (std::optional<OpenRequests::Row> row = open.take(correlation)) rows.push_back(std::move(*row));
         return rows;

@@ -53,7 +53,7 @@ private:
 
 /// What one actor has asked and has no outcome of yet.
 ///
-/// Thread-safety: the asker's turn only, but for count().
+/// Thread-safety: the asker's turn only, but for count() and asked().
 /// Ownership:     owns the rows until they are taken out.
 /// Errors:        an outcome of what is not open any more is refused: it came late.
 /// Restart:       emptied with the actor.
@@ -78,9 +78,11 @@ public:
   [[nodiscard]] std::optional<Row> take(std::uint64_t correlation);
   /// In the order they are due.
   [[nodiscard]] std::vector<Row> take_due(TimePoint now);
-  /// What waits for that incarnation or an older one, oldest first.
-  [[nodiscard]] std::vector<Row> take_target(std::uint64_t target, std::uint32_t incarnation);
-  [[nodiscard]] std::vector<Row> take_endpoint(const std::string& endpoint);
+  /// What waits for that incarnation or an older one, of the first `asked` requests, oldest first.
+  [[nodiscard]] std::vector<Row> take_target(std::uint64_t target, std::uint32_t incarnation, std::uint64_t asked);
+  [[nodiscard]] std::vector<Row> take_endpoint(const std::string& endpoint, std::uint64_t asked);
+  /// @threadsafe  How many were asked so far.
+  [[nodiscard]] std::uint64_t asked() const { return last_.load(); }
   [[nodiscard]] std::optional<TimePoint> next_due() const;
   /// @threadsafe
   [[nodiscard]] std::size_t count() const { return count_.load(); }
@@ -89,15 +91,16 @@ public:
 private:
   struct Slot {
     std::uint64_t correlation = 0;  // 0 = free
+    std::uint64_t order = 0;
     Row row;
   };
   template <class Matches>
-  std::vector<Row> take_if(const Matches& matches);
+  std::vector<Row> take_if(const Matches& matches, std::uint64_t asked);
   Row release(std::size_t slot);
 
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  std::uint64_t round_ = 0;  // high half of the numbers: they differ for each use of a slot
+  std::atomic<std::uint64_t> last_ = 0;  // ever asked; its low half is the high half of the correlation number
   std::atomic<std::size_t> count_ = 0;
 };
 

@@ -22,6 +22,14 @@ struct ActorDown {
   }
 };
 
+/// What watchers hear of an actor that stopped in good order.
+[[nodiscard]] inline Failure orderly_end() {
+  return {FailureKind::disconnected, "stopped"};
+}
+[[nodiscard]] inline bool is_orderly_end(const Failure& cause) {
+  return cause.kind == FailureKind::disconnected && cause.text == orderly_end().text;
+}
+
 /// Delivered to an actor that watches its node's links, once for each link that is given up: what was on the way to or
 /// from the node at `endpoint` may be lost, although both processes may live.
 struct LinkLost {

@@ -6,9 +6,8 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr int kTurnsAtOnce = 64;             // before others of the same queue get theirs
-constexpr std::uint64_t kInjectedEach = 61;  // resumed between two looks at what other threads woke
-constexpr std::size_t kBacklog = 8;          // waiting: worth a second worker
+constexpr int kTurnsAtOnce = 64;     // before others of the same queue get theirs
+constexpr std::size_t kBacklog = 8;  // waiting: worth a second worker
 
 constexpr int kLooks = 100;
 
@@ -52,7 +51,7 @@ void WorkerPool::wake(std::shared_ptr<Resumable> sleeper) {
   if (stopped_) return;
   if (Worker* const own = this_worker()) return add(*own, std::move(sleeper));
   injected_.push(std::move(sleeper));
-  if (stopped_) return (void)injected_.take();  // perhaps no worker has seen it
+  if (stopped_) return resume_left_over();  // perhaps no worker has seen it
   if (idle_.load() == 0 || is_called_.exchange(true)) return;
   // The lock: a worker that is about to sleep has looked before, or sleeps.
   { const std::lock_guard lock(mutex_); }
@@ -94,14 +93,10 @@ std::shared_ptr<Resumable> WorkerPool::take(Worker& own) {
   return next;
 }
 
-/// The first; the others go to the own queue, from which the other workers help themselves.
-std::shared_ptr<Resumable> WorkerPool::take_injected(Worker& own) {
-  if (injected_.is_empty()) return nullptr;
+/// The next of the own queue, behind which those join who were woken by others: they wait for one round at most.
+std::shared_ptr<Resumable> WorkerPool::take_next(Worker& own) {
+  if (injected_.is_empty()) return take(own);
   std::deque<std::shared_ptr<Resumable>> woken = injected_.take();
-  if (woken.empty()) return nullptr;
-  std::shared_ptr<Resumable> next = std::move(woken.front());
-  woken.pop_front();
-  if (woken.empty()) return next;
   std::size_t waiting = 0;
   {
     const std::lock_guard lock(own.mutex);
@@ -109,14 +104,14 @@ std::shared_ptr<Resumable> WorkerPool::take_injected(Worker& own) {
     waiting = own.awake.size();
     own.waiting.store(waiting, std::memory_order_relaxed);
   }
-  if (idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting);
-  return next;
+  if (waiting > 1 && idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting - 1);
+  return take(own);
 }
 
 /// For a few microseconds: to sleep and to be called costs as much.
 std::shared_ptr<Resumable> WorkerPool::look_around(Worker& own) {
   for (int i = 0; i < kLooks; ++i) {
-    if (!injected_.is_empty()) return take_injected(own);
+    if (!injected_.is_empty()) return take_next(own);
     pause_processor();
   }
   return nullptr;
@@ -158,7 +153,7 @@ std::shared_ptr<Resumable> WorkerPool::wait_for_work(Worker& own) {
   std::shared_ptr<Resumable> next;
   while (!next) {
     is_called_ = false;
-    if ((next = take_injected(own))) {
+    if ((next = take_next(own))) {
       // taken
     } else if (stopped_) {
       break;
@@ -174,22 +169,26 @@ std::shared_ptr<Resumable> WorkerPool::wait_for_work(Worker& own) {
     }
   }
   --idle_;
+  // Somebody else has to look at the busy ones from now on, of whom this is one.
+  const auto has_waiting = [](const auto& worker) { return worker->waiting.load(std::memory_order_relaxed) > 0; };
+  if (next && idle_.load() > 0 && std::ranges::any_of(workers_, has_waiting)) changed_.notify_one();
   return next;
 }
 
 void WorkerPool::run(Worker& own) {
   own.thread = std::this_thread::get_id();
   while (true) {
-    std::shared_ptr<Resumable> next;
-    if (own.turns.load(std::memory_order_relaxed) % kInjectedEach == 0) next = take_injected(own);
-    if (!next) next = take(own);
-    if (!next) next = take_injected(own);
+    std::shared_ptr<Resumable> next = take_next(own);
     if (!next) next = look_around(own);
     if (!next) next = wait_for_work(own);
     if (!next) return;
     own.turns.fetch_add(1, std::memory_order_relaxed);
-    const bool has_more = next->resume(kTurnsAtOnce);
-    if (has_more && !stopped_.load(std::memory_order_relaxed)) add(own, std::move(next));
+    if (!next->resume(kTurnsAtOnce)) continue;
+    if (stopped_.load(std::memory_order_relaxed)) {
+      (void)next->resume(1);  // the node has closed its mailbox: to its end
+    } else {
+      add(own, std::move(next));
+    }
   }
 }
 
@@ -202,7 +201,12 @@ void WorkerPool::stop() {
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
-  (void)injected_.take();
+  resume_left_over();
+}
+
+/// Those whom no worker sees any more.
+void WorkerPool::resume_left_over() {
+  for (const std::shared_ptr<Resumable>& each : injected_.take()) (void)each->resume(1);
 }
 
 }  // namespace troupe::runtime

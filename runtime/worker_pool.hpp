@@ -69,8 +69,9 @@ private:
   [[nodiscard]] Worker* this_worker() const;
   void add(Worker& own, std::shared_ptr<Resumable> awake);
   void call_for_help(std::size_t waiting);
+  void resume_left_over();
   std::shared_ptr<Resumable> take(Worker& own);
-  std::shared_ptr<Resumable> take_injected(Worker& own);
+  std::shared_ptr<Resumable> take_next(Worker& own);
   std::shared_ptr<Resumable> look_around(Worker& own);
   std::shared_ptr<Resumable> wait_for_work(Worker& own);
   std::shared_ptr<Resumable> steal(Worker& own);

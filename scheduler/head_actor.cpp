@@ -233,8 +233,8 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
   spdlog::warn("event=actor_down actor={} cause=\"{}\"", actor.describe(), cause.text);
   tell_members({{}, {{actor, cause}}}, context);
   if (job_ == Job::failed) return;
-  const RestartDecision decision =
-      decide_restart(record.failures(), context.now(), spec_.limits, record.failed_starts());
+  const runtime::RestartDecision decision =
+      runtime::decide_restart(record.failures(), context.now(), spec_.limits, record.failed_starts());
   if (!decision.restart_after) {
     record.give_up();
     fail_job(record, decision.reason, context);

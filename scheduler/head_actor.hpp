@@ -2,12 +2,12 @@
 
 #include "runtime/actor.hpp"
 #include "runtime/context.hpp"
+#include "runtime/supervision/restart_policy.hpp"
 #include "runtime/watch.hpp"
 #include "scheduler/actor_record.hpp"
 #include "scheduler/event_log.hpp"
 #include "scheduler/failure_detector.hpp"
 #include "scheduler/placement.hpp"
-#include "scheduler/restart_policy.hpp"
 #include "scheduler/scheduler_protocol.hpp"
 
 #include <filesystem>
@@ -27,7 +27,7 @@ struct JobSpec {
   std::uint32_t nodes_wanted = 1;   ///< placement begins when so many have joined
   std::filesystem::path run_directory;
   std::string job_text;
-  RestartLimits limits;
+  runtime::RestartLimits limits;
 };
 
 struct HeadTick {

@@ -2,6 +2,7 @@
 
 #include "runtime/message/message.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ inline constexpr MessageType kMessageType{M::kName};
 ///
 /// Thread-safety: one thread at a time; handing it over through a Mailbox synchronises.
 /// Ownership:     owns its contents; a Mailbox links it into its list.
-/// Errors:        to_envelope() throws std::length_error for what is too large to travel, as encode_message() does.
+/// Errors:        to_envelope() says what is too large to travel.
 /// Restart:       gone with the mailbox it waits in.
 class Mail {
 public:
@@ -33,7 +34,7 @@ public:
   /// kName of the message.
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// As bytes, for a transport.
-  [[nodiscard]] virtual Envelope to_envelope() const = 0;
+  [[nodiscard]] virtual Result<Envelope> to_envelope() const = 0;
   /// Another one with the same header and contents, as if it came from this process.
   [[nodiscard]] virtual std::unique_ptr<Mail> clone() const = 0;
   /// The bytes that came from another node; null for an object of this process.
@@ -49,7 +50,9 @@ protected:
 private:
   friend class Mailbox;
   const MessageType* const type_;
-  Mail* next_ = nullptr;  // the mailbox's
+  // The mailbox's.
+  Mail* next_ = nullptr;
+  std::uint64_t load_ = 0;
 };
 
 using MailPtr = std::unique_ptr<Mail>;
@@ -67,8 +70,10 @@ public:
   explicit ValueMail(M&& message) : Mail(&kMessageType<M>), value(std::move(message)) { copy_identity(); }
 
   [[nodiscard]] std::string_view name() const override { return M::kName; }
-  [[nodiscard]] Envelope to_envelope() const override {
-    Envelope envelope = encode_message(value);
+  [[nodiscard]] Result<Envelope> to_envelope() const override {
+    Result<Envelope> encoded = try_encode_message(value);
+    if (!encoded) return encoded;
+    Envelope envelope = std::move(encoded).value();
     const auto body_bytes = envelope.header.body_bytes;
     const auto payload_count = envelope.header.payload_count;
     envelope.header = header;
@@ -104,7 +109,7 @@ public:
   explicit BytesMail(Envelope envelope) : Mail(nullptr), envelope_(std::move(envelope)) { header = envelope_.header; }
 
   [[nodiscard]] std::string_view name() const override { return envelope_.message; }
-  [[nodiscard]] Envelope to_envelope() const override {
+  [[nodiscard]] Result<Envelope> to_envelope() const override {
     Envelope envelope = envelope_;
     envelope.header = header;
     return envelope;
@@ -141,12 +146,13 @@ template <Message M, class Use>
     use(*value);
     return Done{};
   }
-  // Bytes, or an object of another type that has the same name: the bytes decide.
-  const Envelope* const bytes = mail.bytes();
-  Result<M> message = mail.name() == M::kName || bytes != nullptr
-                          ? decode_message<M>(bytes != nullptr ? *bytes : mail.to_envelope())
-                          : Failure{FailureKind::unknown,
-                                    "expected message " + std::string(M::kName) + ", got " + std::string(mail.name())};
+  const auto read = [&mail]() -> Result<M> {
+    if (const Envelope* const bytes = mail.bytes()) return decode_message<M>(*bytes);
+    // An object of another type, perhaps with the same name: then its bytes decide.
+    const Result<Envelope> encoded = mail.to_envelope();
+    return encoded ? decode_message<M>(*encoded) : Result<M>(encoded.failure());
+  };
+  Result<M> message = read();
   if (!message) return message.failure();
   M decoded = std::move(message).value();
   use(decoded);

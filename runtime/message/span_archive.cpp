@@ -13,21 +13,27 @@ void SpanWriter::write_payload(const Payload& payload) {
   payloads_.push_back(payload);
 }
 
-void SpanWriter::finish() const {
+Result<Done> SpanWriter::check() const {
+  const auto too_large = [](const std::string& what) { return Failure{FailureKind::unknown, what + " are allowed"}; };
   if (body_.size() > kMaxBodyBytes) {
-    throw std::length_error("message body of " + std::to_string(body_.size()) + " bytes, at most " +
-                            std::to_string(kMaxBodyBytes) + " are allowed: put bulk data into a Payload");
+    return too_large("message body of " + std::to_string(body_.size()) +
+                     " bytes, bulk data belongs into a Payload: at most " + std::to_string(kMaxBodyBytes));
   }
   if (payloads_.size() > kMaxPayloads) {
-    throw std::length_error("message with " + std::to_string(payloads_.size()) + " payloads, at most " +
-                            std::to_string(kMaxPayloads) + " are allowed");
+    return too_large("message with " + std::to_string(payloads_.size()) + " payloads, at most " +
+                     std::to_string(kMaxPayloads));
   }
   std::size_t total = 0;
   for (const Payload& payload : payloads_) total += payload.size();
   if (total > kMaxEnvelopeBytes) {
-    throw std::length_error("message with payloads of " + std::to_string(total) + " bytes together, at most " +
-                            std::to_string(kMaxEnvelopeBytes) + " are allowed");
+    return too_large("message with payloads of " + std::to_string(total) + " bytes together, at most " +
+                     std::to_string(kMaxEnvelopeBytes));
   }
+  return Done{};
+}
+
+void SpanWriter::finish() const {
+  if (const Result<Done> fits = check(); !fits) throw std::length_error(fits.failure().text);
 }
 
 SpanReader::SpanReader(std::string_view body, std::span<const Payload> payloads)

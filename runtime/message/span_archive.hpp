@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/message/payload.hpp"
+#include "runtime/result.hpp"
 
 #include <cereal/cereal.hpp>
 #include <cereal/types/array.hpp>
@@ -24,7 +25,8 @@ namespace troupe::runtime {
 ///
 /// Thread-safety: single owner thread.
 /// Ownership:     borrows the body and the payload list it fills.
-/// Errors:        finish() throws std::length_error when body or payloads are larger than a message may be.
+/// Errors:        check() says when body or payloads are larger than a message may be; finish() throws it as
+///                std::length_error.
 /// Restart:       lives for one call.
 class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
 public:
@@ -33,6 +35,8 @@ public:
   void write(const void* data, std::size_t size) { body_.append(static_cast<const char*>(data), size); }
   void write_payload(const Payload& payload);
   void finish() const;
+  /// What finish() would throw of, as a value.
+  [[nodiscard]] Result<Done> check() const;
 
 private:
   std::string& body_;

@@ -336,6 +336,45 @@ TEST(ActorCell, CE5_WhoSendsWhileAnotherSpawnsLosesNothing) {
   }
 }
 
+TEST(ActorCell, CE4_AnAbandonedActorStillStopsInItsOwnTurn) {
+  // Turns before the shutdown: the last one a resume takes, and one more, are the edges.
+  for (const std::uint32_t turns : {1U, 63U, 64U, 65U}) {
+    std::atomic<std::thread::id> destroyed_on;
+    std::atomic<bool> stopped = false;
+    std::promise<void> inside;
+    std::promise<void> leave;
+    {
+      Node node({}, make_local_parts(1));
+      ASSERT_TRUE(node.start());
+      std::promise<void> go;
+      std::shared_future<void> may_go = go.get_future().share();
+      HookedActor::Hooks hooks;
+      hooks.start = [may_go](Context&) { may_go.wait(); };
+      hooks.stop = [&stopped](Context&) { stopped = true; };
+      hooks.keeps = std::make_shared<Witness>(destroyed_on);
+      hooks.number = [&inside, &leave, turns](const Number& number, Context& context) {
+        (void)context.send(context.self(), Stray{});  // knows itself by now
+        if (number.value != turns) return;
+        inside.set_value();
+        leave.get_future().wait();
+      };
+      ASSERT_TRUE(node.spawn_later("slow", hooked(std::move(hooks))));
+      for (std::uint32_t i = 1; i <= turns; ++i) ASSERT_TRUE(node.send("slow", Number{i}));
+      go.set_value();
+      inside.get_future().wait();
+      std::thread late([&leave] {
+        (void)std::promise<void>().get_future().wait_for(milliseconds(20));
+        leave.set_value();
+      });
+      node.shutdown(milliseconds(1));
+      late.join();
+    }
+    EXPECT_TRUE(stopped.load()) << turns;
+    EXPECT_NE(destroyed_on.load(), std::thread::id()) << turns;
+    EXPECT_NE(destroyed_on.load(), std::this_thread::get_id()) << turns;
+  }
+}
+
 TEST(ActorCell, CX4_WhatStillWaitedAtTheEndIsCounted) {
   DeterministicNetwork network;
   DeterministicNode& node = add_small_node(network, 1);

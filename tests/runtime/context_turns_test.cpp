@@ -17,6 +17,81 @@ HookedActor::Hooks recording(Numbers& heard) {
   return hooks;
 }
 
+/// As large as it is told to be.
+struct Bulky {
+  static constexpr std::string_view kName = "test.bulky";
+  std::string text;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(text);
+  }
+};
+
+TEST(ContextTurns, WhatIsTooLargeToTravelIsAFailureOfItsSenderOnly) {
+  Script script;
+  script.spawn(script.right, "far", answering());
+  script.spawn_puppet(script.left, "sender");
+  script.act(script.left, "sender", [&script](Context& context) {
+    const Bulky message{std::string(kMaxBodyBytes + 1, 'x')};
+    const Result<Done> sent = context.send(ActorId{"far", 0}, message);
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.failure().kind, FailureKind::unknown);
+    EXPECT_NE(sent.failure().text.find("test.bulky: message body of "), std::string::npos) << sent.failure().text;
+    context.request<Answer>(ActorId{"far", 0}, message, hours(1), [&script](const Result<Answer>& answer, Context&) {
+      script.outcomes.push_back(answer ? "answered" : answer.failure().text.substr(0, 27));
+    });
+  });
+  EXPECT_EQ(script.outcomes, Texts{"cannot ask far: test.bulky:"});
+  EXPECT_EQ(script.left.snapshot_of("sender").status, ActorStatus::running);
+}
+
+TEST(ContextTurns, CE2_AReplyTooLargeToTravelIsAnsweredWithAFailureAtOnce) {
+  Script script;
+  for (const bool later : {false, true}) {
+    const std::string name = later ? "later" : "at once";
+    HookedActor::Hooks hooks;
+    hooks.ask = [later](const Ask&, Context& context) {
+      const Bulky reply{std::string(kMaxBodyBytes + 1, 'x')};
+      if (!later) return context.reply(reply);
+      context.reply_to(context.defer_reply(), reply);
+    };
+    script.spawn(script.right, name, std::move(hooks));
+    script.spawn_puppet(script.left, "asker of " + name);
+    script.ask(script.left, "asker of " + name, {name, 0}, 1, hours(1));
+    script.network.deliver_all();
+    ASSERT_EQ(script.outcomes.size(), 1U) << name;
+    EXPECT_NE(script.outcomes[0].find("test.bulky: message body of "), std::string::npos) << script.outcomes[0];
+    script.outcomes.clear();
+  }
+}
+
+TEST(ContextTurns, ManyShortRequestsBesideALongOneKeepOneTimer) {
+  Script script;
+  script.spawn(script.right, "silent", dying_of(""));
+  script.spawn_puppet(script.left, "asker");
+  script.ask(script.left, "asker", {"silent", 0}, 1, hours(1));
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    script.ask(script.left, "asker", {"silent", 0}, 2, milliseconds(1));
+    EXPECT_EQ(script.network.time().waiting(), 1U);
+    script.network.advance(milliseconds(1));
+  }
+  EXPECT_EQ(script.outcomes.size(), 50U);
+  EXPECT_EQ(script.network.time().waiting(), 1U);
+  ASSERT_TRUE(script.left.stop("asker"));
+  EXPECT_EQ(script.network.time().waiting(), 0U);
+}
+
+TEST(ContextTurns, ND4_ALostLinkIsNoNewsForWhatIsAskedAfterwards) {
+  Script script;
+  script.spawn(script.right, "stage", answering());
+  script.spawn_puppet(script.left, "asker");
+  script.ask(script.left, "asker", {"stage", 0}, 1, hours(1));
+  script.network.wire().cut(script.left.endpoint(), script.right.endpoint());  // its news is a turn that waits
+  script.ask(script.left, "asker", {"stage", 0}, 2, hours(1));
+  script.network.deliver_all();
+  EXPECT_EQ(script.outcomes, (Texts{"1: disconnected: connection to memory://right lost: the wire was cut", "2: 2"}));
+}
+
 TEST(ContextTurns, CX5_ACancelledRequestHasNoOutcome) {
   Script script;
   script.spawn(script.right, "answerer", answering());

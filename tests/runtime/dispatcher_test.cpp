@@ -150,6 +150,33 @@ TEST(Dispatcher, DP3_WhoAlwaysHasWorkLeavesTurnsToOthers) {
   dispatcher->stop();
 }
 
+TEST(Dispatcher, DP3_WhoIsWokenFromOutsideWaitsForOneRound) {
+  const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
+  std::atomic<bool> go_on = true;
+  std::atomic<int> turns = 0;
+  std::vector<std::shared_ptr<Lane>> busy;
+  std::vector<std::function<void()>> again(2);
+  for (std::function<void()>& task : again) {
+    busy.push_back(make_lane(*dispatcher));
+    task = [lane = busy.back().get(), &task, &go_on, &turns] {
+      ++turns;
+      if (go_on) lane->post(task);
+    };
+    for (int i = 0; i < 100; ++i) busy.back()->post(task);
+  }
+  const std::shared_ptr<Lane> outside = make_lane(*dispatcher);
+  for (int round = 0; round < 20; ++round) {
+    std::promise<int> served;
+    const int before = turns;
+    outside->post([&] { served.set_value(turns); });
+    std::future<int> at = served.get_future();
+    ASSERT_EQ(at.wait_for(kTurnPatience), std::future_status::ready);
+    EXPECT_LT(at.get() - before, 10'000) << "turns of others; a round is 128, and this thread may not have run at once";
+  }
+  go_on = false;
+  dispatcher->stop();
+}
+
 TEST(Dispatcher, DP3_NobodyWaitsBehindALongTurnWhileAWorkerIsIdle) {
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(2);
   for (int round = 0; round < 20; ++round) {

@@ -72,7 +72,7 @@ TEST(Mail, OnItsWayOutTheHeaderIsTheMailsAndTheSizesAreTheBodys) {
   EXPECT_EQ(mail->header.epoch, 5U);
   mail->header.kind = EnvelopeKind::request;
   mail->header.correlation = 77;
-  const Envelope envelope = mail->to_envelope();
+  const Envelope envelope = mail->to_envelope().value();
   Header expected = mail->header;
   expected.body_bytes = 12;
   EXPECT_EQ(envelope.header, expected);

@@ -84,8 +84,17 @@ TEST(Mailbox, MB3_RefusesBeyondTheCapacityButTakesAnswers) {
     EXPECT_EQ(push(mailbox, from(1, 9, kind)), PushResult::queued);
   }
   EXPECT_EQ(mailbox.size(), 5U);
-  for (int i = 0; i < 4; ++i) EXPECT_TRUE(mailbox.pop());
+  EXPECT_TRUE(mailbox.pop());
   EXPECT_EQ(push(mailbox, from(1, 3)), PushResult::queued) << "there is room again";
+}
+
+TEST(Mailbox, MB3_AnswersTakeNoRoomOfRequests) {
+  Mailbox mailbox(2);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(push(mailbox, from(1, 9, EnvelopeKind::reply)), PushResult::queued);
+  EXPECT_EQ(push(mailbox, from(1, 0)), PushResult::queued);
+  EXPECT_EQ(push(mailbox, from(1, 1, EnvelopeKind::request)), PushResult::queued);
+  EXPECT_EQ(push(mailbox, from(1, 2)), PushResult::full);
+  EXPECT_EQ(mailbox.size(), 12U);
 }
 
 TEST(Mailbox, MB3_WhatAnActorSendsItselfNeedsNoRoom) {
@@ -112,7 +121,7 @@ TEST(Mailbox, MB2_WhatTheOwnerHasTakenIsDrained) {
   ASSERT_EQ(rest.size(), 1U);
   EXPECT_EQ(rest[0]->header.step, 4U);
   EXPECT_FALSE(mailbox.pop());
-  EXPECT_TRUE(mailbox.sleep());
+  EXPECT_EQ(mailbox.sleep(), Sleep::closed);
   const std::vector<MailPtr> taken = mailbox.drain();
   ASSERT_EQ(taken.size(), 3U);
   EXPECT_EQ(taken[0]->header.step, 1U);
@@ -122,20 +131,20 @@ TEST(Mailbox, MB2_WhatTheOwnerHasTakenIsDrained) {
 TEST(Mailbox, MB4_OnlyTheFirstAfterASleepWakes) {
   Mailbox mailbox(8);
   EXPECT_EQ(push(mailbox, from(1, 0)), PushResult::queued) << "a new one is awake";
-  EXPECT_FALSE(mailbox.sleep()) << "something waits";
+  EXPECT_EQ(mailbox.sleep(), Sleep::awake) << "something waits";
   ASSERT_TRUE(mailbox.pop());
-  ASSERT_TRUE(mailbox.sleep());
+  ASSERT_EQ(mailbox.sleep(), Sleep::asleep);
   EXPECT_EQ(push(mailbox, from(1, 1)), PushResult::queued_first);
   EXPECT_EQ(push(mailbox, from(1, 2)), PushResult::queued);
   ASSERT_TRUE(mailbox.pop());
-  EXPECT_FALSE(mailbox.sleep()) << "the second was taken with the first";
+  EXPECT_EQ(mailbox.sleep(), Sleep::awake) << "the second was taken with the first";
 }
 
 TEST(Mailbox, MB4_WakersAndTheOwnerTakeTurnsWithoutLosingAny) {
   constexpr std::uint32_t kEach = 20'000;
   constexpr int kSenders = 3;
   Mailbox mailbox(std::size_t{kEach} * kSenders);
-  ASSERT_TRUE(mailbox.sleep());
+  ASSERT_EQ(mailbox.sleep(), Sleep::asleep);
   std::uint32_t popped = 0;  // plain on purpose: whoever was told queued_first is the owner until it sleeps again
   std::vector<std::thread> senders;
   for (int sender = 0; sender < kSenders; ++sender) {
@@ -146,7 +155,7 @@ TEST(Mailbox, MB4_WakersAndTheOwnerTakeTurnsWithoutLosingAny) {
         if (result != PushResult::queued_first) continue;
         do {
           while (mailbox.pop()) ++popped;
-        } while (!mailbox.sleep());
+        } while (mailbox.sleep() == Sleep::awake);
       }
     });
   }

@@ -21,8 +21,10 @@ public:
   void on_peer_down(const std::string&, const Failure&) override {}
   void on_undeliverable(Envelope, const Failure&) override {}
 
-  void send(const std::string& endpoint, EnvelopeKind kind, std::string message, std::string body) {
+  void send(const std::string& endpoint, EnvelopeKind kind, std::string message, std::string body,
+            std::uint64_t receiver = 0) {
     Envelope envelope;
+    envelope.header.receiver = receiver;
     envelope.header.kind = kind;
     envelope.header.sender = name_hash("stranger");
     envelope.header.sender_incarnation = 1;
@@ -87,6 +89,17 @@ TEST(NodeRouting, ANameTooLongForAnyActorIsRefusedAndNotPassedOn) {
   script.ask(script.left, "asker", {"stage", 0}, 1);
   script.network.deliver_all();
   EXPECT_EQ(script.outcomes, Texts{"1: 1"});
+}
+
+TEST(NodeRouting, AnswersThatNobodyWaitsForCostNoTurn) {
+  Script script;
+  script.spawn_puppet(script.right, "quiet");
+  Stranger stranger(script.network.wire());
+  for (const EnvelopeKind kind : {EnvelopeKind::reply, EnvelopeKind::failure}) {
+    stranger.send(script.right.endpoint(), kind, "test.answer", "", name_hash("quiet"));
+  }
+  script.network.deliver_all();
+  EXPECT_EQ(script.right.snapshot_of("quiet").handled, 0U);
 }
 
 TEST(NodeRouting, ND2_AMessageForADeadIncarnationIsRefusedAndCounted) {

@@ -74,9 +74,18 @@ TEST(OpenRequests, WhatWaitsForTheDeadOrALostNodeIsPicked) {
   (void)open.add(row("stage", 2, milliseconds(1), "ipc:///b"));
   (void)open.add(row("stage", 3, milliseconds(1), "ipc:///b"));
   (void)open.add(row("data", 1, milliseconds(1), "ipc:///b"));
-  EXPECT_EQ(targets(open.take_target(name_hash("stage"), 2)), (Targets{"stage", "stage"}));
-  EXPECT_EQ(targets(open.take_endpoint("ipc:///b")), (Targets{"stage", "data"}));
+  EXPECT_EQ(targets(open.take_target(name_hash("stage"), 2, open.asked())), (Targets{"stage", "stage"}));
+  EXPECT_EQ(targets(open.take_endpoint("ipc:///b", open.asked())), (Targets{"stage", "data"}));
   EXPECT_EQ(open.count(), 0U);
+}
+
+TEST(OpenRequests, WhatIsAskedAfterTheEventIsNoPartOfIt) {
+  OpenRequests open;
+  (void)open.add(row("before", 1, milliseconds(1), "ipc:///a"));
+  const std::uint64_t asked = open.asked();
+  (void)open.add(row("after", 1, milliseconds(1), "ipc:///a"));
+  EXPECT_EQ(targets(open.take_endpoint("ipc:///a", asked)), Targets{"before"});
+  EXPECT_EQ(open.count(), 1U);
 }
 
 TEST(OpenRequests, ClearedKnowsNothingMore) {

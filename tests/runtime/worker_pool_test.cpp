@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <future>
 
 namespace troupe::runtime {
@@ -39,6 +40,28 @@ TEST(WorkerPool, WP2_WhoWaitsBehindABusyWorkerIsTakenOver) {
   }));
   ASSERT_EQ(busy.get_future().wait_for(kHelpPatience * 4), std::future_status::ready);
   pool.stop();
+}
+
+TEST(WorkerPool, WP2_NoWorkerStaysIdleWhileTurnsWaitBehindLongOnes) {
+  constexpr int kTurns = 3;
+  WorkerPool pool(kTurns);
+  std::atomic<int> inside = 0;
+  std::promise<void> all_run_at_once;
+  std::shared_future<void> go = all_run_at_once.get_future().share();
+  std::atomic<int> met = 0;
+  std::promise<void> done;
+  const auto long_turn = [&] {
+    if (inside.fetch_add(1) + 1 == kTurns) all_run_at_once.set_value();
+    if (go.wait_for(kHelpPatience) == std::future_status::ready) ++met;
+    if (inside.fetch_add(100) > 100 * (kTurns - 1)) done.set_value();
+  };
+  pool.wake(turn([&] {
+    for (int i = 1; i < kTurns; ++i) pool.wake(turn(long_turn));  // two behind this one
+    long_turn();
+  }));
+  ASSERT_EQ(done.get_future().wait_for(kHelpPatience * 2), std::future_status::ready);
+  pool.stop();
+  EXPECT_EQ(met.load(), kTurns) << "each turn had a worker";
 }
 
 TEST(WorkerPool, ThoseWhoWakeEachOtherStayOnOneThread) {

@@ -8,20 +8,20 @@
 #include <string>
 #include <vector>
 
-namespace troupe::scheduler {
+namespace troupe::runtime {
 
 /// How often an actor may be started again: at most `max_restarts` within `window`, with a growing delay (the restart
 /// intensity of Erlang/OTP supervisors).
 struct RestartLimits {
   int max_restarts = 10;
-  runtime::Duration window = std::chrono::seconds(60);
-  std::vector<runtime::Duration> backoff = {std::chrono::milliseconds(0), std::chrono::milliseconds(50),
-                                            std::chrono::milliseconds(200), std::chrono::milliseconds(500),
-                                            std::chrono::seconds(1)};
+  Duration window = std::chrono::seconds(60);
+  std::vector<Duration> backoff = {std::chrono::milliseconds(0), std::chrono::milliseconds(50),
+                                   std::chrono::milliseconds(200), std::chrono::milliseconds(500),
+                                   std::chrono::seconds(1)};
 };
 
 struct RestartDecision {
-  std::optional<runtime::Duration> restart_after;  ///< empty = give up
+  std::optional<Duration> restart_after;  ///< empty = give up
   std::string reason;
 };
 
@@ -32,7 +32,7 @@ struct RestartDecision {
 ///       far apart as the deadline is long.
 /// RP-1  Only failures within the window count: an actor that ran well for long starts again at once.
 /// RP-2  A pure function: equal arguments, equal answer.
-[[nodiscard]] RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, runtime::TimePoint now,
+[[nodiscard]] RestartDecision decide_restart(std::span<const TimePoint> failures, TimePoint now,
                                              const RestartLimits& limits, int failed_starts = 0);
 
-}  // namespace troupe::scheduler
+}  // namespace troupe::runtime

@@ -1,13 +1,13 @@
-#include "scheduler/restart_policy.hpp"
+#include "runtime/supervision/restart_policy.hpp"
 
 #include <algorithm>
 
-namespace troupe::scheduler {
+namespace troupe::runtime {
 
-RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, runtime::TimePoint now,
-                               const RestartLimits& limits, int failed_starts) {
+RestartDecision decide_restart(std::span<const TimePoint> failures, TimePoint now, const RestartLimits& limits,
+                               int failed_starts) {
   const auto recent = std::count_if(failures.begin(), failures.end(),
-                                    [&](runtime::TimePoint failure) { return now - failure <= limits.window; });
+                                    [&](TimePoint failure) { return now - failure <= limits.window; });
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limits.window).count();
   const std::string count = std::to_string(recent) + (recent == 1 ? " failure" : " failures") + " within " +
                             std::to_string(seconds) + " s, " + std::to_string(limits.max_restarts) +
@@ -22,4 +22,4 @@ RestartDecision decide_restart(std::span<const runtime::TimePoint> failures, run
   return {limits.backoff[index], count};
 }
 
-}  // namespace troupe::scheduler
+}  // namespace troupe::runtime

@@ -1,13 +1,11 @@
-#include "scheduler/restart_policy.hpp"
+#include "runtime/supervision/restart_policy.hpp"
 
 #include <gtest/gtest.h>
 
-namespace troupe::scheduler {
+namespace troupe::runtime {
 namespace {
 
 using namespace std::chrono_literals;
-using runtime::Duration;
-using runtime::TimePoint;
 
 TimePoint at(Duration since) {
   return TimePoint{} + 1h + since;
@@ -88,4 +86,4 @@ TEST(RestartPolicy, DefaultsAllowTenRestartsAMinute) {
 }
 
 }  // namespace
-}  // namespace troupe::scheduler
+}  // namespace troupe::runtime
