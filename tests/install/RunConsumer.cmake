@@ -1,0 +1,25 @@
+# cmake -D BUILD=... -D CONSUMER=... -P RunConsumer.cmake: installs, builds the consumer against it, runs it.
+set(work "${BUILD}/tests/install/work")
+file(REMOVE_RECURSE "${work}")
+
+function(run_step)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: status ${status}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run_step("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/prefix")
+run_step("${CMAKE_COMMAND}" -S "${CONSUMER}" -B "${work}/build" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
+  "-DCMAKE_PREFIX_PATH=${work}/prefix")
+run_step("${CMAKE_COMMAND}" --build "${work}/build")
+run_step("${work}/build/consumer")
+message("${output}")
+if(NOT output STREQUAL "total 42\n")
+  message(FATAL_ERROR "the consumer did not say: total 42")
+endif()
+file(GLOB_RECURSE inside "${work}/prefix/*/actor_cell.hpp" "${work}/prefix/*/zmq_wire.hpp")
+if(inside)
+  message(FATAL_ERROR "installed, and nobody's business: ${inside}")
+endif()
