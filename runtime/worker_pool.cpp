@@ -30,14 +30,17 @@ void WokenStack::push(std::shared_ptr<Resumable> woken) {
   }
 }
 
-std::deque<std::shared_ptr<Resumable>> WokenStack::take() {
-  std::deque<std::shared_ptr<Resumable>> oldest_first;
+Resumable* WokenStack::take_oldest_first() {
+  Resumable* oldest = nullptr;
   for (Resumable* each = newest_.exchange(nullptr); each != nullptr;) {
-    Resumable* const older = std::exchange(each->next_, nullptr);
-    oldest_first.push_front(std::move(each->self_));
-    each = older;
+    Resumable* const older = std::exchange(each->next_, oldest);
+    oldest = std::exchange(each, older);
   }
-  return oldest_first;
+  return oldest;
+}
+
+WokenStack::~WokenStack() {
+  take_each([](const std::shared_ptr<Resumable>&) {});
 }
 
 WorkerPool::WorkerPool(int workers) {
@@ -96,16 +99,19 @@ std::shared_ptr<Resumable> WorkerPool::take(Worker& own) {
 /// The next of the own queue, behind which those join who were woken by others: they wait for one round at most.
 std::shared_ptr<Resumable> WorkerPool::take_next(Worker& own) {
   if (injected_.is_empty()) return take(own);
-  std::deque<std::shared_ptr<Resumable>> woken = injected_.take();
+  std::shared_ptr<Resumable> next;
   std::size_t waiting = 0;
   {
     const std::lock_guard lock(own.mutex);
-    for (auto& each : woken) own.awake.push_back(std::move(each));
+    injected_.take_each([&own](std::shared_ptr<Resumable> woken) { own.awake.push_back(std::move(woken)); });
+    if (own.awake.empty()) return nullptr;  // another worker was quicker
+    next = std::move(own.awake.front());
+    own.awake.pop_front();
     waiting = own.awake.size();
     own.waiting.store(waiting, std::memory_order_relaxed);
   }
-  if (waiting > 1 && idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting - 1);
-  return take(own);
+  if (waiting > 0 && idle_.load(std::memory_order_relaxed) > 0) call_for_help(waiting);
+  return next;
 }
 
 /// For a few microseconds: to sleep and to be called costs as much.
@@ -206,7 +212,7 @@ void WorkerPool::stop() {
 
 /// Those whom no worker sees any more.
 void WorkerPool::resume_left_over() {
-  for (const std::shared_ptr<Resumable>& each : injected_.take()) (void)each->resume(1);
+  injected_.take_each([](const std::shared_ptr<Resumable>& each) { (void)each->resume(1); });
 }
 
 }  // namespace troupe::runtime

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace troupe::runtime {
@@ -21,13 +22,23 @@ namespace troupe::runtime {
 /// Restart:       gone with the process.
 class WokenStack final {
 public:
-  ~WokenStack() { (void)take(); }
+  ~WokenStack();
   void push(std::shared_ptr<Resumable> woken);
-  /// All, in the order pushed.
-  [[nodiscard]] std::deque<std::shared_ptr<Resumable>> take();
+  /// Calls `use` with each, in the order pushed; returns how many there were.
+  template <class Use>
+  std::size_t take_each(const Use& use) {
+    std::size_t count = 0;
+    for (Resumable* each = take_oldest_first(); each != nullptr; ++count) {
+      Resumable* const next = std::exchange(each->next_, nullptr);
+      use(std::move(each->self_));
+      each = next;
+    }
+    return count;
+  }
   [[nodiscard]] bool is_empty() const { return newest_.load() == nullptr; }
 
 private:
+  [[nodiscard]] Resumable* take_oldest_first();
   std::atomic<Resumable*> newest_ = nullptr;
 };
 
