@@ -1,7 +1,7 @@
 """The invariants that headers promise (/// MB-1 ...) and the tests that cite them (TEST(Mailbox, MB1_...)) are the same.
 
 A C++ test cites by its name, a Python test by the id in its text. An id that two headers use is cited by a test whose
-suite is named after the header.
+suite is named after the header. A test that a document names (`Mailbox.MB1_*`) is there.
 """
 
 import collections
@@ -13,6 +13,8 @@ import tree
 DECLARED = re.compile(r"^\s*///? ([A-Z]{2,3})-(\d+) ", re.MULTILINE)
 CITED = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*((?:[A-Z]{2,3}\d+_)+)")
 CITED_IN_PYTHON = re.compile(r"\b([A-Z]{2,3})-(\d+)\b")
+ANY_TEST = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)")
+NAMED_IN_DOCUMENT = re.compile(r"`([A-Z]\w+)\.([A-Z]\w*|\*)(\*?)`")
 LETTERS = re.compile(r"([A-Z]{2,3})(\d+)_")
 
 
@@ -47,6 +49,18 @@ def check(sources):
         for suite, where in owners.items():
             if name not in cited or (len(owners) > 1 and suite not in cited[name]):
                 yield f"{where}: no test cites {name}: TEST({suite}, {name.replace('-', '')}_...)"
+
+    tests = collections.defaultdict(set)  # suite -> names
+    for path in sources.matching(".cpp", under="tests/"):
+        for suite, name in ANY_TEST.findall(tree.without_comments(sources.text(path))):
+            tests[suite].add(name)
+    for path in sources.matching(".md"):
+        text = sources.text(path)
+        for found in NAMED_IN_DOCUMENT.finditer(text):
+            suite, name, rest = found.groups()
+            begins = "" if name == "*" else name
+            if not any(test.startswith(begins) if rest or name == "*" else test == name for test in tests[suite]):
+                yield f"{path}:{text.count(chr(10), 0, found.start()) + 1}: there is no test {found[0]}"
 
 
 if __name__ == "__main__":

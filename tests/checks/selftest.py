@@ -85,6 +85,7 @@ PLANTED = {
         ("tests/runtime/ghost_test.cpp", "TEST(Ghost, GX1_Nobody) {}\n", "cites GX-1, which no header declares"),
         ("actors/commented.hpp", "/// PZ-1  Kept.\nstruct C {};\n", "no test cites PZ-1"),
         ("tests/actors/commented_test.cpp", "// TEST(Commented, PZ1_Off) {}\n", None),
+        ("docs/promises.md", "Shown by `Box.BX1_*`, `Box.*` and `Box.BX9_*`.\n", "there is no test `Box.BX9_*`"),
     ],
     "contracts": [
         ("runtime/bare.hpp", "class Bare {\n};\n", "class Bare does not say Thread-safety, Ownership, Errors, Restart"),
