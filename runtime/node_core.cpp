@@ -82,8 +82,7 @@ void NodeCore::shutdown(Duration deadline) {
   for (const auto& cell : cells) {
     cell->ask_to_stop([countdown] {
       const std::lock_guard lock(countdown->mutex);
-      --countdown->left;
-      countdown->done.notify_all();
+      if (--countdown->left == 0) countdown->done.notify_all();
     });
   }
   {

@@ -9,7 +9,7 @@ namespace {
 constexpr int kTurnsAtOnce = 64;     // before others of the same queue get theirs
 constexpr std::size_t kBacklog = 8;  // waiting: worth a second worker
 
-constexpr int kLooks = 100;
+constexpr int kLooks = 200;
 
 /// A hint to the processor that this is a loop which waits.
 void pause_processor() {
@@ -55,7 +55,8 @@ void WorkerPool::wake(std::shared_ptr<Resumable> sleeper) {
   if (Worker* const own = this_worker()) return add(*own, std::move(sleeper));
   injected_.push(std::move(sleeper));
   if (stopped_) return resume_left_over();  // perhaps no worker has seen it
-  if (idle_.load() == 0 || is_called_.exchange(true)) return;
+  // Who looks around sees it, now or when it looks a last time before it sleeps.
+  if (looking_.load() > 0 || idle_.load() == 0 || is_called_.exchange(true)) return;
   // The lock: a worker that is about to sleep has looked before, or sleeps.
   { const std::lock_guard lock(mutex_); }
   changed_.notify_one();
@@ -116,11 +117,10 @@ std::shared_ptr<Resumable> WorkerPool::take_next(Worker& own) {
 
 /// For a few microseconds: to sleep and to be called costs as much.
 std::shared_ptr<Resumable> WorkerPool::look_around(Worker& own) {
-  for (int i = 0; i < kLooks; ++i) {
-    if (!injected_.is_empty()) return take_next(own);
-    pause_processor();
-  }
-  return nullptr;
+  ++looking_;
+  for (int i = 0; i < kLooks && injected_.is_empty(); ++i) pause_processor();
+  --looking_;
+  return take_next(own);
 }
 
 /// Half of what waits behind a busy worker. Under mutex_.

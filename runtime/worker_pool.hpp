@@ -90,6 +90,7 @@ private:
   std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction
   std::atomic<int> idle_ = 0;
   std::atomic<bool> is_watched_ = false;  // an idle worker looks at the busy ones from time to time
+  std::atomic<int> looking_ = 0;          // out of work, and not asleep yet
   std::atomic<bool> is_called_ = false;   // an idle worker is on its way to injected_
   std::atomic<bool> stopped_ = false;
   WokenStack injected_;
