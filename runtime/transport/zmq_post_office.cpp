@@ -10,6 +10,8 @@ namespace troupe::runtime {
 
 namespace {
 
+constexpr Duration kLook = std::chrono::microseconds(50);
+constexpr std::uint64_t kFew = 2;
 constexpr Duration kOrphanCheck = std::chrono::milliseconds(100);
 constexpr Duration kShortWait = std::chrono::milliseconds(5);  // while something may change without waking the poll
 constexpr std::size_t kMaxReported = 4096;
@@ -98,6 +100,15 @@ void ZmqPostOffice::turn() {
   inbox_.tick(now);
   report_gone_senders();
   take_back_orphans(now);
+  // After a single message its answer may be on the way: to sleep and to be called would take longer. After many the
+  // processor has better things to do.
+  const std::uint64_t moved = around_.tally.sent + around_.tally.received;
+  const std::uint64_t fresh = moved - std::exchange(moved_, moved);
+  if (fresh > 0) last_news_ = fresh <= kFew ? now : TimePoint{};
+  if (now - last_news_ < kLook && around_.outbox->is_empty() && !has_more_to_read_) {
+    wait(Duration(0));
+    return;
+  }
   // From here on whoever has news writes to the waker; what came before is seen by the last look at the outbox.
   around_.waker->arm();
   const bool is_idle = around_.outbox->is_empty() && !has_more_to_read_;

@@ -131,6 +131,8 @@ private:
   TimePoint last_turn_;
   TimePoint last_orphan_check_;
   Duration planned_wait_{0};
+  std::uint64_t moved_ = 0;
+  TimePoint last_news_;
   bool said_bye_ = false;
   bool has_more_to_read_ = false;
 };
