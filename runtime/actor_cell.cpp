@@ -267,6 +267,7 @@ void ActorCell::finish() {
 }
 
 void ActorCell::fail(const Failure& cause) {
+  if (is_over()) return;  // thrown on the way out of the turn that has ended it
   end(ActorStatus::failed, cause.shortened());
 }
 

@@ -30,7 +30,8 @@ public:
     std::size_t count = 0;
     for (Resumable* each = take_oldest_first(); each != nullptr; ++count) {
       Resumable* const next = std::exchange(each->next_, nullptr);
-      use(std::move(each->self_));
+      std::shared_ptr<Resumable> woken = std::move(each->self_);  // out of it, also when `use` only looks
+      use(std::move(woken));
       each = next;
     }
     return count;
