@@ -109,6 +109,8 @@ class ProgramTest(unittest.TestCase):
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-test-"))
+        # Once more after tearDown() and after the cleanups of a test, one of which may take a mount out of it.
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.tag = uuid.uuid4().hex
         self.cut_off = False
         self.remove_abandoned_memory()
