@@ -225,16 +225,16 @@ TEST(Dispatcher, DP3_ManyWhoWaitAreSharedOut) {
 
 TEST(Dispatcher, StopEndsAlthoughATaskPostsItselfForEver) {
   const std::unique_ptr<Dispatcher> dispatcher = make_threaded_dispatcher(1);
+  std::vector<std::shared_ptr<Lane>> lanes;
   std::vector<std::function<void()>> again(2);
   for (const Placement placement : {Placement::shared, Placement::pinned}) {
-    const std::shared_ptr<Lane> lane = make_lane(*dispatcher, placement);
+    lanes.push_back(make_lane(*dispatcher, placement));
     std::function<void()>& task = again[static_cast<std::size_t>(placement)];
-    task = [lane, &task] { lane->post(task); };
-    lane->post(task);
+    task = [lane = lanes.back().get(), &task] { lane->post(task); };
+    lanes.back()->post(task);
   }
   dispatcher->stop();
   dispatcher->stop();
-  again.clear();
 }
 
 TEST(Dispatcher, WhoIsWokenAfterTheStopIsLetGo) {
