@@ -101,7 +101,6 @@ private:
   void note_begin(const Mail& mail);
 
   Result<Done> route(const ActorId& to, MailPtr& mail);
-  [[nodiscard]] ActorCell* find_peer(std::uint64_t name);
   void answer(const ReplyTo& asker, MailPtr mail);
 
   std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
@@ -143,8 +142,17 @@ private:
   TimePoint deadline_watched_ = TimePoint::max();  // the earliest, for which the one timer runs
   std::uint64_t deadline_alarm_ = 0;
   struct Extras {  // what most actors never need
-    /// Cells this one sends to, by name: looking one up in the node takes a lock.
-    std::array<std::shared_ptr<ActorCell>, 8> peers;
+    /// Cells and actors of other nodes that this one sends to, by name: looking them up in the node takes locks.
+    static constexpr std::size_t kPeers = 8;
+    std::array<std::shared_ptr<ActorCell>, kPeers> peers;
+    struct Away {
+      std::uint64_t name = 0;               ///< name_hash; 0 = nobody
+      std::uint32_t asked_incarnation = 0;  ///< 0 = whoever holds the name
+      std::uint32_t incarnation = 0;        ///< of who holds it
+      std::uint64_t version = 0;            ///< of the directory: when that changed, this is nothing any more
+      std::string endpoint;
+    };
+    std::array<Away, kPeers> away;
     std::deque<ReplyTo> deferred;  ///< to be answered later; the oldest is forgotten beyond the mailbox's capacity
     struct Kept {
       ActorId to;
@@ -165,6 +173,8 @@ private:
     bool is_told_of_room = false;             ///< by the node, when a link has some
   };
   Extras& extras();
+  [[nodiscard]] ActorCell* find_peer(std::uint64_t name);
+  [[nodiscard]] Extras::Away* known_away(const ActorId& to, std::uint64_t name);
   std::unique_ptr<Extras> extras_;
   Started on_started_;
   bool has_forgotten_ = false;

@@ -36,7 +36,10 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
   row.deadline = deadline;
   row.due = core_.parts.clock->now() + deadline;
   row.awaiting = std::move(awaiting);
-  if (const ActorCell* const peer = find_peer(row.target_hash)) {
+  if (const Extras::Away* const away = known_away(to, row.target_hash)) {
+    row.target_incarnation = to.incarnation == 0 ? away->incarnation : to.incarnation;
+    row.endpoint = away->endpoint;
+  } else if (const ActorCell* const peer = find_peer(row.target_hash)) {
     row.target_incarnation = to.incarnation == 0 ? peer->id().incarnation : to.incarnation;
   } else {
     const std::optional<DirectoryEntry> entry = core_.directory.find(row.target_hash);
@@ -134,9 +137,14 @@ void ActorCell::on_timer(std::uint64_t number) {
 
 // ---- outward -------------------------------------------------------------------------------------------------------
 
+ActorCell::Extras::Away* ActorCell::known_away(const ActorId& to, std::uint64_t name) {
+  Extras::Away& away = extras().away[name % Extras::kPeers];
+  const bool is_it = away.name == name && away.asked_incarnation == to.incarnation;
+  return is_it && away.version == core_.directory.version() ? &away : nullptr;
+}
+
 ActorCell* ActorCell::find_peer(std::uint64_t name) {
-  std::array<std::shared_ptr<ActorCell>, 8>& peers = extras().peers;
-  std::shared_ptr<ActorCell>& place = peers[name % peers.size()];
+  std::shared_ptr<ActorCell>& place = extras().peers[name % Extras::kPeers];
   if (!place || place->name_key_ != name || place->is_over()) place = core_.find_cell(name);
   return place.get();
 }
@@ -144,8 +152,14 @@ ActorCell* ActorCell::find_peer(std::uint64_t name) {
 Result<Done> ActorCell::route(const ActorId& to, MailPtr& mail) {
   const std::uint64_t name = name_hash(to.name);
   core_.address(*mail, name, to.incarnation);
+  const std::uint64_t version = core_.directory.version();
+  Extras::Away* const known = known_away(to, name);
+  if (known != nullptr) return core_.hand_over(known->endpoint, *mail, parts_.id.name);
   if (ActorCell* const peer = find_peer(name)) return core_.deliver_local(*peer, mail);
-  return core_.route_away(to, *mail, parts_.id.name);
+  const Result<DirectoryEntry> entry = core_.find_away(to, name);
+  if (!entry) return entry.failure();
+  extras().away[name % Extras::kPeers] = {name, to.incarnation, entry->actor.incarnation, version, entry->endpoint};
+  return core_.hand_over(entry->endpoint, *mail, parts_.id.name);
 }
 
 void ActorCell::answer(const ReplyTo& asker, MailPtr mail) {

@@ -11,6 +11,7 @@ bool Directory::announce(DirectoryEntry entry) {
   if (entry.actor.incarnation < row.newest || entry.actor.incarnation <= row.buried) return false;
   row.newest = entry.actor.incarnation;
   row.live = std::move(entry);
+  ++version_;
   return true;
 }
 
@@ -20,6 +21,7 @@ void Directory::bury(const ActorId& actor) {
   row.newest = std::max(row.newest, actor.incarnation);
   row.buried = std::max(row.buried, actor.incarnation);
   if (row.live && row.live->actor.incarnation <= row.buried) row.live.reset();
+  ++version_;
 }
 
 std::optional<DirectoryEntry> Directory::find(std::uint64_t name) const {

@@ -3,6 +3,7 @@
 #include "runtime/actor_id.hpp"
 #include "runtime/failure.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -41,6 +42,7 @@ struct DirectoryEntry {
 /// DI-1  An announcement of an older incarnation never replaces a newer one, and never revives a dead one.
 /// DI-2  is_stale() is true for exactly the incarnations older than the newest announced or buried one, and for that
 ///       one once buried.
+/// DI-3  While version() is the same, find() and is_stale() say the same.
 class Directory {
 public:
   /// @threadsafe  False when the row is older than what is known (and ignored).
@@ -51,6 +53,8 @@ public:
   [[nodiscard]] std::optional<DirectoryEntry> find(std::uint64_t name) const;
   /// @threadsafe
   [[nodiscard]] bool is_stale(std::uint64_t name, std::uint32_t incarnation) const;
+  /// @threadsafe  To be asked before what is remembered of find() and is_stale().
+  [[nodiscard]] std::uint64_t version() const { return version_.load(); }
   /// @threadsafe  One higher than any announced or buried: for who starts an actor of that name anew.
   [[nodiscard]] std::uint32_t next_incarnation(std::uint64_t name) const;
   /// @threadsafe
@@ -66,6 +70,7 @@ private:
   };
   mutable std::mutex mutex_;
   std::unordered_map<std::uint64_t, Row> rows_;  // guarded by mutex_
+  std::atomic<std::uint64_t> version_ = 1;       // raised under mutex_
 };
 
 }  // namespace troupe::runtime

@@ -40,7 +40,8 @@ public:
   // The parts of it. address() fills in the receiver.
   void address(Mail& mail, std::uint64_t receiver, std::uint32_t incarnation) const;
   Result<Done> deliver_local(ActorCell& cell, MailPtr& mail);
-  Result<Done> route_away(const ActorId& to, const Mail& mail, std::string_view sender);
+  /// Where the living holder of the name is, when that is another node. A dead receiver is counted.
+  Result<DirectoryEntry> find_away(const ActorId& to, std::uint64_t receiver);
   /// To the transport, as bytes.
   Result<Done> hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender);
   /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.

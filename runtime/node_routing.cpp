@@ -51,8 +51,8 @@ Failure NodeCore::failure_of(Mail& mail) {
 
 ReplyTo NodeCore::asker_of(const Mail& request) {
   const Envelope* const bytes = request.bytes();
-  return {bytes != nullptr ? bytes->from_endpoint : "", request.header.correlation, request.header.sender,
-          request.header.sender_incarnation};
+  return {std::string(bytes != nullptr ? bytes->from_endpoint() : ""), request.header.correlation,
+          request.header.sender, request.header.sender_incarnation};
 }
 
 void NodeCore::mark_answer(Mail& mail, const ReplyTo& asker) {
@@ -88,15 +88,14 @@ Result<Done> NodeCore::deliver_local(ActorCell& cell, MailPtr& mail) {
   return Failure{FailureKind::unknown, "unknown push result"};
 }
 
-Result<Done> NodeCore::route_away(const ActorId& to, const Mail& mail, std::string_view sender) {
-  const std::uint64_t receiver = mail.header.receiver;
+Result<DirectoryEntry> NodeCore::find_away(const ActorId& to, std::uint64_t receiver) {
   if (to.incarnation != 0 && directory.is_stale(receiver, to.incarnation)) {
     count_stale(receiver);
     return Failure{FailureKind::disconnected, to.describe() + " is dead"};
   }
-  const std::optional<DirectoryEntry> entry = directory.find(receiver);
+  std::optional<DirectoryEntry> entry = directory.find(receiver);
   if (!entry || entry->endpoint == parts.transport->endpoint()) return no_such_actor(to.name);
-  return hand_over(entry->endpoint, mail, sender);
+  return *std::move(entry);
 }
 
 Result<Done> NodeCore::hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender) {
@@ -111,7 +110,8 @@ Result<Done> NodeCore::route(const ActorId& to, MailPtr& mail, std::string_view 
   const std::uint64_t receiver = name_hash(to.name);
   address(*mail, receiver, to.incarnation);
   if (const std::shared_ptr<ActorCell> cell = find_cell(receiver)) return deliver_local(*cell, mail);
-  return route_away(to, *mail, sender);
+  const Result<DirectoryEntry> away = find_away(to, receiver);
+  return away ? hand_over(away->endpoint, *mail, sender) : away.failure();
 }
 
 void NodeCore::ask(const ActorId& to, MailPtr mail, Duration deadline, PendingRequests::Completion complete) {
@@ -248,7 +248,8 @@ void NodeCore::tell_watchers(const ActorId& actor, const Failure& cause) {
 void NodeCore::receive_watch(const Envelope& envelope) {
   const Result<WatchBody> body = decode_message<WatchBody>(envelope);
   if (!body) return log_dead_letter(envelope, body.failure());
-  const Watcher watcher{envelope.header.sender, envelope.header.sender_incarnation, envelope.from_endpoint};
+  const Watcher watcher{envelope.header.sender, envelope.header.sender_incarnation,
+                        std::string(envelope.from_endpoint())};
   if (envelope.header.kind == EnvelopeKind::unwatch) return watches_.remove(name_hash(body->target.name), watcher);
   add_local_watch(body->target, watcher);
 }

@@ -99,6 +99,15 @@ HeaderBytes encode_header(const Header& header) {
   return bytes;
 }
 
+void number_header(std::span<std::byte> header, std::uint64_t sequence, std::uint64_t acknowledged) {
+  // Where encode_header() puts them.
+  constexpr std::size_t kSequenceAt = 48;
+  static_assert(kSequenceAt + 2 * sizeof sequence <= kHeaderBytes);
+  Cursor out(header.subspan(kSequenceAt).data());
+  out.put(sequence);
+  out.put(acknowledged);
+}
+
 Result<Header> decode_header(std::span<const std::byte> bytes) {
   if (bytes.size() != kHeaderBytes) {
     return bad_header(std::to_string(bytes.size()) + " bytes instead of " + std::to_string(kHeaderBytes));

@@ -7,8 +7,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe::runtime {
@@ -87,10 +89,62 @@ using HeaderBytes = std::array<std::byte, kHeaderBytes>;
 [[nodiscard]] HeaderBytes encode_header(const Header& header);
 [[nodiscard]] Result<Header> decode_header(std::span<const std::byte> bytes);
 
+/// Writes two fields into a header that is encoded already.
+void number_header(std::span<std::byte> header, std::uint64_t sequence, std::uint64_t acknowledged);
+
+/// The link by which messages arrive: where the sender's node listens, and who hears when one is done with.
+///
+/// Thread-safety: give_back() from any thread.
+/// Ownership:     shared by what arrived.
+/// Errors:        none.
+/// Restart:       one per link.
+class Origin {
+public:
+  explicit Origin(std::string endpoint) : endpoint_(std::move(endpoint)) {}
+  virtual ~Origin() = default;
+  [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
+  /// A message that cost that much of the link's window is done with.
+  virtual void give_back(std::uint64_t cost) { (void)cost; }
+
+private:
+  const std::string endpoint_;
+};
+
+/// How one message came here; empty for one of this process. Gives its part of the link's window back at its end. A
+/// copy knows where it came from, and gives nothing back.
+///
+/// Thread-safety: a plain value; one thread at a time.
+/// Ownership:     shares the origin.
+/// Errors:        none.
+/// Restart:       gone with the process.
+class Arrival {
+public:
+  Arrival() = default;
+  Arrival(std::shared_ptr<Origin> origin, std::uint64_t cost) : origin_(std::move(origin)), cost_(cost) {}
+  ~Arrival() { give_back(); }
+  Arrival(const Arrival& other) : origin_(other.origin_) {}
+  Arrival(Arrival&& other) noexcept : origin_(std::move(other.origin_)), cost_(std::exchange(other.cost_, 0)) {}
+  Arrival& operator=(Arrival other) noexcept {
+    std::swap(origin_, other.origin_);
+    std::swap(cost_, other.cost_);
+    return *this;
+  }
+  [[nodiscard]] const Origin* origin() const { return origin_.get(); }
+  [[nodiscard]] bool owes() const { return cost_ != 0; }
+
+private:
+  void give_back() {
+    if (cost_ != 0) origin_->give_back(cost_);
+  }
+
+  std::shared_ptr<Origin> origin_;
+  std::uint64_t cost_ = 0;  // 0 = nothing to give back
+};
+
 /// One message on its way: header, the message's name, its cereal body, and bulk payloads by reference.
 ///
 /// Thread-safety: a plain value; one thread at a time.
-/// Ownership:     owns name and body, shares payloads; `ticket` gives the link's credit back when the last copy goes.
+/// Ownership:     owns name and body, shares payloads; `arrival` gives the link's credit back.
 /// Errors:        none.
 /// Restart:       those waiting in a mailbox are lost with the actor; requests among them are answered by a failure.
 struct Envelope {
@@ -99,9 +153,12 @@ struct Envelope {
   std::string sender_name;  ///< for people: logs, console, dead letters
   std::string body;
   std::vector<Payload> payloads;
-  std::string from_endpoint;     ///< where the sender's node listens; set by the receiving transport, empty = local
-  std::shared_ptr<void> ticket;  ///< credit of the link, given back on destruction; empty for local messages
+  Arrival arrival;  ///< set by the receiving transport
 
+  /// Where the sender's node listens; empty = here.
+  [[nodiscard]] std::string_view from_endpoint() const {
+    return arrival.origin() == nullptr ? std::string_view{} : std::string_view(arrival.origin()->endpoint());
+  }
   [[nodiscard]] std::size_t bytes() const;
 };
 

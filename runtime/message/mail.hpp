@@ -117,7 +117,7 @@ public:
   [[nodiscard]] const Envelope* bytes() const override { return &envelope_; }
   [[nodiscard]] MailPtr clone() const override {
     Envelope own = envelope_;
-    own.from_endpoint.clear();
+    own.arrival = {};
     auto copy = std::make_unique<BytesMail>(std::move(own));
     copy->header = header;
     return copy;

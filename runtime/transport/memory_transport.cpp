@@ -16,18 +16,18 @@ namespace {
 class MemoryTransport final : public Transport {
 public:
   MemoryTransport(std::shared_ptr<MemoryNetwork> network, const std::string& name)
-      : network_(std::move(network)), endpoint_("memory://" + name) {}
+      : network_(std::move(network)), origin_(std::make_shared<Origin>("memory://" + name)) {}
   ~MemoryTransport() override { stop(Duration{0}); }
 
-  Result<Done> start(TransportSink& sink) override { return network_->attach(endpoint_, sink); }
-  const std::string& endpoint() const override { return endpoint_; }
+  Result<Done> start(TransportSink& sink) override { return network_->attach(endpoint(), sink); }
+  const std::string& endpoint() const override { return origin_->endpoint(); }
 
   Result<Done> send(const std::string& endpoint, Envelope envelope) override {
     const std::size_t bytes = envelope.bytes();
-    envelope.from_endpoint = endpoint_;
+    envelope.arrival = Arrival(origin_, 0);
     envelope.header.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
     envelope.header.payload_count = static_cast<std::uint16_t>(envelope.payloads.size());
-    Result<Done> carried = network_->carry({endpoint_, endpoint}, std::move(envelope));
+    Result<Done> carried = network_->carry({this->endpoint(), endpoint}, std::move(envelope));
     if (carried) {
       sent_.fetch_add(1);
       bytes_sent_.fetch_add(bytes);
@@ -44,17 +44,17 @@ public:
     counters.sent = sent_;
     counters.bytes_sent = bytes_sent_;
     counters.undeliverable = undeliverable_;
-    const MemoryNetwork::Received received = network_->received(endpoint_);
+    const MemoryNetwork::Received received = network_->received(endpoint());
     counters.received = received.envelopes;
     counters.bytes_received = received.bytes;
     return counters;
   }
 
-  void stop(Duration) override { network_->detach(endpoint_); }
+  void stop(Duration) override { network_->detach(endpoint()); }
 
 private:
   const std::shared_ptr<MemoryNetwork> network_;
-  const std::string endpoint_;
+  const std::shared_ptr<Origin> origin_;
   std::atomic<std::uint64_t> sent_ = 0;
   std::atomic<std::uint64_t> bytes_sent_ = 0;
   std::atomic<std::uint64_t> undeliverable_ = 0;

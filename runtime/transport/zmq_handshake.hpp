@@ -59,7 +59,7 @@ struct LinkWelcome {
 struct LinkNote {
   static constexpr std::string_view kName = "link.note";
   std::uint64_t received = 0;           ///< highest sequence that arrived
-  std::uint64_t released_messages = 0;  ///< whose tickets are gone
+  std::uint64_t released_messages = 0;  ///< that are done with
   std::uint64_t released_bytes = 0;
 
   template <class Archive>

@@ -127,7 +127,7 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
     const LinkCost window{parts_.options.window_messages, parts_.options.window_bytes};
     sender.key = key;
     sender.endpoint = hello->endpoint;
-    sender.ledger = std::make_shared<CreditLedger>(window, parts_.waker);
+    sender.ledger = std::make_shared<CreditLedger>(hello->endpoint, window, parts_.waker);
     open_arena(sender, *hello);
   } else {
     routes_.erase(sender.route);
@@ -183,8 +183,7 @@ ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span
   const std::uint64_t cost = wire_cost(envelope);
   sender.received = sequence;
   sender.delivered += LinkCost{1, cost};
-  envelope.from_endpoint = sender.endpoint;
-  envelope.ticket = sender.ledger->ticket(cost);
+  envelope.arrival = Arrival(sender.ledger, cost);
   ++parts_.tally.received;
   parts_.tally.bytes_received += cost;
   parts_.sink.on_envelope(std::move(envelope));
@@ -233,7 +232,7 @@ bool ZmqInbox::owes_note(const Sender& sender) const {
 }
 
 bool ZmqInbox::owes_notes() const {
-  // Also while messages are in somebody's hands: their tickets come back without waking anyone.
+  // Also while messages are in somebody's hands: their credit comes back without waking anyone.
   return std::any_of(senders_.begin(), senders_.end(), [this](const auto& entry) {
     return owes_note(entry.second) || entry.second.delivered != entry.second.told;
   });

@@ -29,7 +29,7 @@ struct GoneSender {
 /// The receiving half of all links: reads what came on the ROUTER sockets, checks everything, hands envelopes up, and
 /// tells senders what arrived and what is done with. Nobody is trusted: what does not fit is counted and dropped.
 ///
-/// Thread-safety: the post office's thread; tickets of delivered envelopes from any.
+/// Thread-safety: the post office's thread; delivered envelopes go from any.
 /// Ownership:     owns the state of each sender; borrows sockets, options, sink.
 /// Errors:        counted as malformed; a sender whose messages do not follow each other is sent off and reported.
 /// Restart:       a restarted sender is a new link; the old one is reported gone.

@@ -103,16 +103,39 @@ bool ZmqOutLink::is_room_for(std::uint64_t bytes) const {
 }
 
 void ZmqOutLink::flush(TimePoint now) {
-  while (state_ == State::up && !pending_.empty() && is_room_for(wire_cost(pending_.front()))) {
-    Envelope envelope = std::move(pending_.front());
+  while (state_ == State::up && !pending_.empty()) {
+    if (auto* const fronts = std::get_if<Fronts>(&pending_.front())) {
+      transmit(*fronts, now);
+      if (!fronts->is_empty()) break;
+    } else {
+      auto& envelope = std::get<Envelope>(pending_.front());
+      if (!is_room_for(wire_cost(envelope))) break;
+      transmit(std::move(envelope), now);
+    }
     pending_.pop_front();
-    transmit(std::move(envelope), now);
   }
   send_batch(now);
 }
 
+void ZmqOutLink::transmit(Fronts& fronts, TimePoint now) {
+  while (state_ == State::up && !fronts.is_empty()) {
+    const std::span<const std::byte> front = fronts.next();
+    const std::uint64_t cost = cost_of_front(front);
+    if (!is_room_for(cost)) return;
+    count_sent(cost);
+    add_to_batch(front, next_sequence_++, now);
+    fronts.take_next();
+  }
+}
+
+void ZmqOutLink::count_sent(std::uint64_t cost) {
+  sent_ += LinkCost{1, cost};
+  ++parts_.tally.sent;
+  parts_.tally.bytes_sent += cost;
+}
+
 void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
-  const std::uint64_t cost = wire_cost(envelope);
+  count_sent(wire_cost(envelope));
   envelope.header.sequence = next_sequence_++;
   Kept kept;
   kept.first = kept.last = envelope.header.sequence;
@@ -129,26 +152,26 @@ void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
     }
   }
   kept.front = encode_front(envelope, places);
-  sent_ += LinkCost{1, cost};
-  ++parts_.tally.sent;
-  parts_.tally.bytes_sent += cost;
-  if (!kept.by_wire.empty() || kept.front.size() > kMaxSharedBytes) {
-    send_batch(now);
-    return send_and_keep(std::move(kept), now);
+  if (kept.by_wire.empty() && kept.front.size() <= kMaxSharedBytes) {
+    return add_to_batch(bytes_of(kept.front), kept.first, now);
   }
-  if (batch_.size() == kMaxBatchMessages || batch_bytes_ + kept.front.size() > kMaxBatchBytes) send_batch(now);
-  if (batch_.empty()) batch_from_ = kept.first;
-  batch_bytes_ += kept.front.size();
-  batch_.push_back(std::move(kept.front));
+  send_batch(now);
+  send_and_keep(std::move(kept), now);
+}
+
+void ZmqOutLink::add_to_batch(std::span<const std::byte> front, std::uint64_t sequence, TimePoint now) {
+  if (batch_.count() == kMaxBatchMessages || batch_.bytes() + front.size() > kMaxBatchBytes) send_batch(now);
+  if (batch_.count() == 0) batch_from_ = sequence;
+  batch_.add(front);
+  batch_.number_last(sequence, acknowledged_);
 }
 
 void ZmqOutLink::send_batch(TimePoint now) {
-  if (batch_.empty()) return;
+  if (batch_.count() == 0) return;
   Kept kept;
   kept.first = batch_from_;
-  kept.last = batch_from_ + batch_.size() - 1;
-  kept.front = join_fronts(std::exchange(batch_, {}));
-  batch_bytes_ = 0;
+  kept.last = batch_from_ + batch_.count() - 1;
+  kept.front = batch_.to_frame();
   send_and_keep(std::move(kept), now);
 }
 
@@ -322,8 +345,14 @@ bool ZmqOutLink::is_flushed() const {
 }
 
 std::vector<Envelope> ZmqOutLink::unsent() {
-  std::vector<Envelope> envelopes(std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
-  pending_.clear();
+  std::vector<Envelope> envelopes;
+  for (auto& waiting : std::exchange(pending_, {})) {
+    if (auto* const envelope = std::get_if<Envelope>(&waiting)) {
+      envelopes.push_back(std::move(*envelope));
+    } else {
+      for (Envelope& each : envelopes_of(std::get<Fronts>(waiting))) envelopes.push_back(std::move(each));
+    }
+  }
   return envelopes;
 }
 

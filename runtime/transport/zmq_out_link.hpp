@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace troupe::runtime {
@@ -45,7 +46,12 @@ public:
   ZmqOutLink& operator=(const ZmqOutLink&) = delete;
 
   /// Waits until flush().
-  void post(Envelope envelope) { pending_.push_back(std::move(envelope)); }
+  void post(Envelope envelope) { pending_.emplace_back(std::move(envelope)); }
+  /// As well; `acknowledged` = highest sequence received on the way back.
+  void post(Fronts fronts, std::uint64_t acknowledged) {
+    acknowledged_ = acknowledged;
+    pending_.emplace_back(std::move(fronts));
+  }
   /// Sends what there is room for.
   void flush(TimePoint now);
   /// Reads what the peer says on the way back.
@@ -101,6 +107,9 @@ private:
   void hang_up();
   void lose_connection(TimePoint now);
   void transmit(Envelope envelope, TimePoint now);
+  void transmit(Fronts& fronts, TimePoint now);
+  void add_to_batch(std::span<const std::byte> front, std::uint64_t sequence, TimePoint now);
+  void count_sent(std::uint64_t cost);
   void send_batch(TimePoint now);
   void send_and_keep(Kept kept, TimePoint now);
   [[nodiscard]] bool put_on_wire(Kept& kept, TimePoint now);
@@ -135,9 +144,9 @@ private:
   LinkCost peer_window_;
   bool arena_open_ = false;
 
-  std::deque<Envelope> pending_;
-  std::vector<zmq::message_t> batch_;  // fronts that will share a frame; empty but during flush()
-  std::size_t batch_bytes_ = 0;
+  std::deque<std::variant<Envelope, Fronts>> pending_;
+  std::uint64_t acknowledged_ = 0;
+  Fronts batch_;                  // those that will share a frame; empty but during flush()
   std::uint64_t batch_from_ = 0;  // sequence number of its first
   std::deque<Kept> kept_;
   std::uint64_t next_sequence_ = 1;

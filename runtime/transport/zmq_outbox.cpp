@@ -40,7 +40,7 @@ Waker::~Waker() {
 }
 
 void Waker::wake() {
-  if (!armed_.exchange(false)) return;
+  if (!armed_.load() || !armed_.exchange(false)) return;  // the first is cheap for many threads at once
   const std::uint64_t one = 1;
   // Can only fail when the counter is full, and then the sleeper is awake anyway.
   [[maybe_unused]] const ssize_t written = ::write(descriptor_, &one, sizeof one);
@@ -51,31 +51,54 @@ void Waker::drain() {
   [[maybe_unused]] const ssize_t taken = ::read(descriptor_, &count, sizeof count);
 }
 
-Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
-  if (Result<Done> fits = check_limits(envelope); !fits) return fits;
+Result<ZmqOutbox::Account*> ZmqOutbox::account_for(const std::string& endpoint) {
+  if (const auto found = accounts_.find(endpoint); found != accounts_.end()) return &found->second;
   if (!is_sane_endpoint(endpoint)) {
     return Failure{FailureKind::unknown, "not an endpoint: \"" + endpoint + "\"; ipc:///path or tcp://host:port"};
   }
+  if (accounts_.size() >= kMaxLinks) {
+    std::erase_if(accounts_, [](const auto& entry) { return entry.second.outstanding == LinkCost{}; });
+  }
+  if (accounts_.size() >= kMaxLinks) {
+    return Failure{FailureKind::overloaded,
+                   "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
+  }
+  return &accounts_[endpoint];
+}
+
+void ZmqOutbox::queue(Account& account, const std::string& endpoint, Envelope envelope) {
+  if (envelope.bytes() > kMaxSharedBytes) {
+    account.open_since = 0;
+    commands_.emplace_back(SendCommand{endpoint, std::move(envelope)});
+    return;
+  }
+  if (account.open_since != takes_) {
+    account.open_since = takes_;
+    account.open_at = commands_.size();
+    commands_.emplace_back(SendFrontsCommand{endpoint, {}});
+  }
+  std::get<SendFrontsCommand>(commands_[account.open_at]).fronts.add(envelope);
+}
+
+Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
+  if (Result<Done> fits = check_limits(envelope); !fits) return fits;
   const std::uint64_t bytes = wire_cost(envelope);
   const std::uint64_t share = window_share(envelope.header.kind);
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Failure{FailureKind::disconnected, "the transport is not running"};
-    const auto found = accounts_.find(endpoint);
-    if (found == accounts_.end() && accounts_.size() >= kMaxLinks) {
-      return Failure{FailureKind::overloaded,
-                     "links to " + std::to_string(kMaxLinks) + " nodes; no room for " + endpoint};
-    }
-    const LinkCost now = found == accounts_.end() ? LinkCost{} : found->second.outstanding;
+    const Result<Account*> account = account_for(endpoint);
+    if (!account) return account.failure();
+    LinkCost& now = (*account)->outstanding;
     const bool fits_bytes = now.messages == 0 || now.bytes + bytes <= share * window_.bytes;
     if (now.messages + 1 > share * window_.messages || !fits_bytes) {
-      if (found != accounts_.end()) found->second.has_refused = true;
+      (*account)->has_refused = true;
       return Failure{FailureKind::overloaded, "window of the link to " + endpoint +
                                                   " is full: " + std::to_string(now.messages) + " messages and " +
                                                   std::to_string(now.bytes) + " bytes not done with; try again later"};
     }
-    accounts_[endpoint].outstanding += LinkCost{1, bytes};
-    commands_.emplace_back(SendCommand{endpoint, std::move(envelope)});
+    now += LinkCost{1, bytes};
+    queue(**account, endpoint, std::move(envelope));
   }
   waker_->wake();
   return Done{};
@@ -84,6 +107,7 @@ Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
 void ZmqOutbox::forget(const std::string& endpoint, const Failure& why) {
   {
     const std::lock_guard lock(mutex_);
+    if (const auto found = accounts_.find(endpoint); found != accounts_.end()) found->second.open_since = 0;
     commands_.emplace_back(ForgetCommand{endpoint, why});
   }
   waker_->wake();
@@ -104,6 +128,7 @@ void ZmqOutbox::close() {
 
 std::vector<OutboxCommand> ZmqOutbox::take() {
   const std::lock_guard lock(mutex_);
+  ++takes_;
   return std::exchange(commands_, {});
 }
 
@@ -120,20 +145,13 @@ bool ZmqOutbox::release(const std::string& endpoint, const LinkCost& cost) {
   LinkCost& outstanding = found->second.outstanding;
   outstanding -= cost;
   const bool has_room = 2 * outstanding.messages <= window_.messages && 2 * outstanding.bytes <= window_.bytes;
-  const bool is_news = has_room && std::exchange(found->second.has_refused, false);
-  if (outstanding == LinkCost{}) accounts_.erase(found);
-  return is_news;
+  return has_room && std::exchange(found->second.has_refused, false);
 }
 
 LinkCost ZmqOutbox::outstanding(const std::string& endpoint) const {
   const std::lock_guard lock(mutex_);
   const auto found = accounts_.find(endpoint);
   return found == accounts_.end() ? LinkCost{} : found->second.outstanding;
-}
-
-std::shared_ptr<void> CreditLedger::ticket(std::uint64_t bytes) {
-  // The deleter holds the ledger, so a ticket may outlive its link and the whole transport.
-  return std::shared_ptr<void>(this, [ledger = shared_from_this(), bytes](void*) { ledger->give_back(bytes); });
 }
 
 bool CreditLedger::is_worth_telling(const LinkCost& told) const {

@@ -2,6 +2,7 @@
 
 #include "runtime/message/envelope.hpp"
 #include "runtime/result.hpp"
+#include "runtime/transport/zmq_wire.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -66,13 +67,19 @@ private:
 /// What other threads ask of the post office.
 struct SendCommand {
   std::string endpoint;
-  Envelope envelope;
+  Envelope envelope;  ///< too large to share a frame
+};
+/// All small messages that were accepted for one link since the post office looked, and since the last
+/// SendCommand for it. They are bytes already: the senders' threads have more time than the post office.
+struct SendFrontsCommand {
+  std::string endpoint;
+  Fronts fronts;
 };
 struct ForgetCommand {
   std::string endpoint;
   Failure why;
 };
-using OutboxCommand = std::variant<SendCommand, ForgetCommand>;
+using OutboxCommand = std::variant<SendCommand, SendFrontsCommand, ForgetCommand>;
 
 /// The hand-over from sending threads to the post office, and the account of every link's window.
 ///
@@ -85,7 +92,7 @@ using OutboxCommand = std::variant<SendCommand, ForgetCommand>;
 /// ZO-1  The cost of what was accepted and not released never passes kMaxWindowShare windows per link, plus one
 ///       message.
 /// ZO-2  A message larger than the window is accepted when nothing else is under way on its link.
-/// ZO-3  Commands come out in the order they went in.
+/// ZO-3  What was accepted for a link comes out in the order it went in, and what is to be forgotten in its place.
 class ZmqOutbox {
 public:
   ZmqOutbox(LinkCost window, std::shared_ptr<Waker> waker) : window_(window), waker_(std::move(waker)) {}
@@ -106,38 +113,44 @@ public:
 private:
   const LinkCost window_;
   const std::shared_ptr<Waker> waker_;
-  mutable std::mutex mutex_;
-  std::vector<OutboxCommand> commands_;  // guarded by mutex_
   struct Account {
     LinkCost outstanding;
     bool has_refused = false;
+    // Where in commands_ the fronts are that one more may follow.
+    std::uint64_t open_since = 0;  // of which takes_; anything else: nowhere
+    std::size_t open_at = 0;
   };
+  // Under mutex_:
+  Result<Account*> account_for(const std::string& endpoint);
+  void queue(Account& account, const std::string& endpoint, Envelope envelope);
+
+  mutable std::mutex mutex_;
+  std::vector<OutboxCommand> commands_;                // guarded by mutex_
+  std::uint64_t takes_ = 1;                            // guarded by mutex_: how often commands_ began anew
   std::unordered_map<std::string, Account> accounts_;  // guarded by mutex_; no entry = nothing outstanding
   bool closed_ = true;                                 // guarded by mutex_
 };
 
-/// Counts what a receiver is done with on one link; its tickets are what Envelope::ticket holds.
+/// Counts what a receiver is done with on one link.
 ///
 /// Thread-safety: give_back() from any thread; the rest from the post office.
-/// Ownership:     shared by the link and every ticket of it.
+/// Ownership:     shared by the link and every message that came by it.
 /// Errors:        none.
 /// Restart:       one per link.
 ///
-/// ZL-1  released() is the sum of the costs of destroyed tickets, whatever the threads.
-class CreditLedger : public std::enable_shared_from_this<CreditLedger> {
+/// ZL-1  released() is the sum of the costs of the Arrivals that ended, whatever the threads.
+class CreditLedger final : public Origin {
 public:
-  CreditLedger(LinkCost window, std::shared_ptr<Waker> waker) : window_(window), waker_(std::move(waker)) {}
+  CreditLedger(std::string endpoint, LinkCost window, std::shared_ptr<Waker> waker)
+      : Origin(std::move(endpoint)), window_(window), waker_(std::move(waker)) {}
 
-  /// A ticket worth one message of `bytes`.
-  [[nodiscard]] std::shared_ptr<void> ticket(std::uint64_t bytes);
+  void give_back(std::uint64_t bytes) override;
   [[nodiscard]] LinkCost released() const { return {messages_.load(), bytes_.load()}; }
   /// True when a quarter of the window or more was given back since `told`, which is worth a note at once.
   [[nodiscard]] bool is_worth_telling(const LinkCost& told) const;
   void note_told(const LinkCost& told);
 
 private:
-  void give_back(std::uint64_t bytes);
-
   const LinkCost window_;
   const std::shared_ptr<Waker> waker_;
   std::atomic<std::uint64_t> messages_{0};

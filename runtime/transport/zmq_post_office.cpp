@@ -145,8 +145,12 @@ void ZmqPostOffice::note_lateness(TimePoint now) {
 
 void ZmqPostOffice::obey_commands(TimePoint now) {
   for (OutboxCommand& command : around_.outbox->take()) {
-    if (auto* send = std::get_if<SendCommand>(&command)) {
-      send_to(std::move(*send), now);
+    if (auto* const send = std::get_if<SendCommand>(&command)) {
+      send->envelope.header.acknowledged = inbox_.received_from(send->endpoint);
+      link_to(send->endpoint, now).post(std::move(send->envelope));
+    } else if (auto* const fronts = std::get_if<SendFrontsCommand>(&command)) {
+      const std::uint64_t acknowledged = inbox_.received_from(fronts->endpoint);
+      link_to(fronts->endpoint, now).post(std::move(fronts->fronts), acknowledged);
     } else {
       forget(std::get<ForgetCommand>(command));
     }
@@ -154,19 +158,18 @@ void ZmqPostOffice::obey_commands(TimePoint now) {
   for (const auto& [endpoint, link] : links_) link->flush(now);
 }
 
-void ZmqPostOffice::send_to(SendCommand command, TimePoint now) {
-  auto found = links_.find(command.endpoint);
+ZmqOutLink& ZmqPostOffice::link_to(const std::string& endpoint, TimePoint now) {
+  auto found = links_.find(endpoint);
   if (found != links_.end() && found->second->is_dead()) {
     bury(*found->second, Telling::sink);
     links_.erase(found);
     found = links_.end();
   }
   if (found == links_.end()) {
-    auto link = std::make_unique<ZmqOutLink>(command.endpoint, next_link_++, link_parts_, now);
-    found = links_.emplace(command.endpoint, std::move(link)).first;
+    auto link = std::make_unique<ZmqOutLink>(endpoint, next_link_++, link_parts_, now);
+    found = links_.emplace(endpoint, std::move(link)).first;
   }
-  command.envelope.header.acknowledged = inbox_.received_from(command.endpoint);
-  found->second->post(std::move(command.envelope));
+  return *found->second;
 }
 
 void ZmqPostOffice::forget(const ForgetCommand& command) {
@@ -290,11 +293,16 @@ void ZmqPostOffice::close_all() {
     bury(*link, telling);
   }
   links_.clear();
-  for (OutboxCommand& command : around_.outbox->take()) {
-    auto* send = std::get_if<SendCommand>(&command);
-    if (send == nullptr) continue;
+  const Failure stopped{FailureKind::disconnected, "this node has stopped"};
+  const auto give_back = [&](Envelope envelope) {
     ++around_.tally.undeliverable;
-    sink_.on_undeliverable(std::move(send->envelope), {FailureKind::disconnected, "this node has stopped"});
+    sink_.on_undeliverable(std::move(envelope), stopped);
+  };
+  for (OutboxCommand& command : around_.outbox->take()) {
+    if (auto* const send = std::get_if<SendCommand>(&command)) give_back(std::move(send->envelope));
+    if (auto* const fronts = std::get_if<SendFrontsCommand>(&command)) {
+      for (Envelope& envelope : envelopes_of(std::move(fronts->fronts))) give_back(std::move(envelope));
+    }
   }
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(around_.stop.by() - steady_now());
   const int linger = static_cast<int>(std::clamp(left, kMinLinger, kMaxLinger).count());

@@ -105,7 +105,7 @@ private:
   void wait(Duration at_most);
   void note_lateness(TimePoint now);
   void obey_commands(TimePoint now);
-  void send_to(SendCommand command, TimePoint now);
+  ZmqOutLink& link_to(const std::string& endpoint, TimePoint now);
   void forget(const ForgetCommand& command);
   void tend_links(TimePoint now);
   void bury(ZmqOutLink& link, Telling telling);

@@ -1,5 +1,6 @@
 #include "runtime/transport/zmq_wire.hpp"
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -40,6 +41,69 @@ std::string take_text(std::span<const std::byte>& bytes, std::size_t size) {
 
 Failure malformed(const std::string& what) {
   return {FailureKind::unknown, "malformed message: " + what};
+}
+
+std::size_t front_bytes(const Envelope& envelope, std::size_t places) {
+  return kHeaderBytes + 2 * sizeof(std::uint16_t) + envelope.message.size() + envelope.sender_name.size() +
+         envelope.body.size() + places * kPlaceBytes;
+}
+
+void put_place(std::byte*& at, const PayloadPlace& place) {
+  put(at, static_cast<std::uint32_t>(place.way));
+  put(at, place.block.slot);
+  put(at, place.block.offset);
+  put(at, place.block.length);
+  put(at, place.block.generation);
+}
+
+// What is inside is left to the caller: returns where it goes.
+std::byte* write_front(std::byte* at, const Envelope& envelope, std::span<const PayloadPlace> places) {
+  Header header = envelope.header;
+  header.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
+  header.payload_count = static_cast<std::uint16_t>(places.size());
+  const HeaderBytes head = encode_header(header);
+  std::memcpy(at, head.data(), head.size());
+  at += head.size();
+  put(at, static_cast<std::uint16_t>(envelope.message.size()));
+  put(at, static_cast<std::uint16_t>(envelope.sender_name.size()));
+  put_text(at, envelope.message);
+  put_text(at, envelope.sender_name);
+  put_text(at, envelope.body);
+  for (const PayloadPlace& place : places) put_place(at, place);
+  return at;
+}
+
+PayloadPlace take_place(std::span<const std::byte>& bytes) {
+  PayloadPlace place;
+  place.way = static_cast<PayloadWay>(take<std::uint32_t>(bytes));
+  place.block.slot = take<std::uint32_t>(bytes);
+  place.block.offset = take<std::uint64_t>(bytes);
+  place.block.length = take<std::uint64_t>(bytes);
+  place.block.generation = take<std::uint64_t>(bytes);
+  return place;
+}
+
+// `bytes` = the places, and behind them what is inside.
+Result<Done> read_payloads(std::span<const std::byte> bytes, std::size_t count, Front& front) {
+  std::span<const std::byte> inside = bytes.subspan(count * kPlaceBytes);
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const PayloadPlace place = take_place(bytes);
+    if (place.way > PayloadWay::inside) return malformed("unknown way of a payload");
+    if (place.block.length > kMaxEnvelopeBytes - total) return malformed("payloads larger than 1 GiB");
+    total += place.block.length;
+    if (place.way != PayloadWay::inside) {
+      front.places.push_back(place);
+      continue;
+    }
+    if (place.block.length > inside.size()) return malformed("a payload inside that is cut off");
+    const std::span<const std::byte> own = inside.first(place.block.length);
+    front.envelope.payloads.push_back(own.empty() ? Payload() : Payload::copy_of(own));
+    inside = inside.subspan(own.size());
+  }
+  if (!front.places.empty() && !front.envelope.payloads.empty()) return malformed("payloads inside and elsewhere");
+  if (!inside.empty()) return malformed("front frame of another size than its lengths say");
+  return Done{};
 }
 
 // Keeps a payload's owner alive while ZeroMQ sends from its memory. The flag orders the making of the object before its
@@ -83,27 +147,8 @@ std::size_t wire_cost(const Envelope& envelope) {
 }
 
 zmq::message_t encode_front(const Envelope& envelope, std::span<const PayloadPlace> places) {
-  Header header = envelope.header;
-  header.body_bytes = static_cast<std::uint32_t>(envelope.body.size());
-  header.payload_count = static_cast<std::uint16_t>(places.size());
-  const HeaderBytes head = encode_header(header);
-  zmq::message_t frame(head.size() + 2 * sizeof(std::uint16_t) + envelope.message.size() + envelope.sender_name.size() +
-                       envelope.body.size() + places.size() * kPlaceBytes);
-  auto* at = static_cast<std::byte*>(frame.data());
-  std::memcpy(at, head.data(), head.size());
-  at += head.size();
-  put(at, static_cast<std::uint16_t>(envelope.message.size()));
-  put(at, static_cast<std::uint16_t>(envelope.sender_name.size()));
-  put_text(at, envelope.message);
-  put_text(at, envelope.sender_name);
-  put_text(at, envelope.body);
-  for (const PayloadPlace& place : places) {
-    put(at, static_cast<std::uint32_t>(place.way));
-    put(at, place.block.slot);
-    put(at, place.block.offset);
-    put(at, place.block.length);
-    put(at, place.block.generation);
-  }
+  zmq::message_t frame(front_bytes(envelope, places.size()));
+  write_front(static_cast<std::byte*>(frame.data()), envelope, places);
   return frame;
 }
 
@@ -119,7 +164,7 @@ Result<Front> decode_front(std::span<const std::byte> bytes) {
   if (message_bytes > kMaxNameBytes || sender_bytes > kMaxNameBytes) return malformed("name too long");
   if (header->body_bytes > kMaxBodyBytes) return malformed("body too long");
   if (header->payload_count > kMaxPayloads) return malformed("too many payloads");
-  if (bytes.size() != message_bytes + sender_bytes + header->body_bytes + header->payload_count * kPlaceBytes) {
+  if (bytes.size() < message_bytes + sender_bytes + header->body_bytes + header->payload_count * kPlaceBytes) {
     return malformed("front frame of another size than its lengths say");
   }
   Front front;
@@ -127,36 +172,73 @@ Result<Front> decode_front(std::span<const std::byte> bytes) {
   front.envelope.message = take_text(bytes, message_bytes);
   front.envelope.sender_name = take_text(bytes, sender_bytes);
   front.envelope.body = take_text(bytes, header->body_bytes);
-  std::size_t total = 0;
-  for (std::size_t i = 0; i < header->payload_count; ++i) {
-    PayloadPlace place;
-    const auto way = take<std::uint32_t>(bytes);
-    if (way > static_cast<std::uint32_t>(PayloadWay::arena)) return malformed("unknown way of a payload");
-    place.way = static_cast<PayloadWay>(way);
-    place.block.slot = take<std::uint32_t>(bytes);
-    place.block.offset = take<std::uint64_t>(bytes);
-    place.block.length = take<std::uint64_t>(bytes);
-    place.block.generation = take<std::uint64_t>(bytes);
-    if (place.block.length > kMaxEnvelopeBytes - total) return malformed("payloads larger than 1 GiB");
-    total += place.block.length;
-    front.places.push_back(place);
-  }
+  if (Result<Done> read = read_payloads(bytes, header->payload_count, front); !read) return read.failure();
   return front;
 }
 
-zmq::message_t join_fronts(std::vector<zmq::message_t> fronts) {
-  if (fronts.size() == 1) return std::move(fronts.front());
-  std::size_t size = sizeof kBatchMark;
-  for (const zmq::message_t& front : fronts) size += sizeof(std::uint32_t) + front.size();
-  zmq::message_t frame(size);
+std::byte* Fronts::grow(std::size_t front_bytes) {
+  std::size_t at = bytes_.size();
+  bytes_.resize(at + sizeof(std::uint32_t) + front_bytes);
+  const auto length = static_cast<std::uint32_t>(front_bytes);
+  std::memcpy(bytes_.data() + at, &length, sizeof length);
+  last_ = at + sizeof length;
+  ++count_;
+  return bytes_.data() + last_;
+}
+
+void Fronts::add(const Envelope& envelope) {
+  std::array<PayloadPlace, kMaxPayloads> places;
+  std::size_t inside = 0;
+  const std::size_t count = envelope.payloads.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    places[i] = {PayloadWay::inside, BlockRef{0, 0, envelope.payloads[i].size(), 0}};
+    inside += envelope.payloads[i].size();
+  }
+  std::byte* at = grow(front_bytes(envelope, count) + inside);
+  at = write_front(at, envelope, std::span(places).first(count));
+  for (const Payload& payload : envelope.payloads) {
+    if (payload.size() > 0) std::memcpy(at, payload.data(), payload.size());
+    at += payload.size();
+  }
+}
+
+std::size_t cost_of_front(std::span<const std::byte> front) {
+  constexpr std::size_t kPayloadCountAt = 92;
+  std::uint16_t payloads = 0;
+  std::memcpy(&payloads, front.data() + kPayloadCountAt, sizeof payloads);
+  return front.size() - 2 * sizeof(std::uint16_t) - payloads * kPlaceBytes;
+}
+
+void Fronts::add(std::span<const std::byte> front) {
+  std::memcpy(grow(front.size()), front.data(), front.size());
+}
+
+void Fronts::number_last(std::uint64_t sequence, std::uint64_t acknowledged) {
+  number_header(std::span(bytes_).subspan(last_), sequence, acknowledged);
+}
+
+std::span<const std::byte> Fronts::next() const {
+  std::span<const std::byte> rest = std::span(bytes_).subspan(taken_);
+  const auto length = take<std::uint32_t>(rest);
+  return rest.first(length);
+}
+
+zmq::message_t Fronts::to_frame() {
+  const Fronts all = std::exchange(*this, {});
+  if (all.count_ == 1) return {all.bytes_.data() + all.last_, all.bytes_.size() - all.last_};
+  zmq::message_t frame(sizeof kBatchMark + all.bytes_.size());
   auto* at = static_cast<std::byte*>(frame.data());
   put(at, kBatchMark);
-  for (const zmq::message_t& front : fronts) {
-    put(at, static_cast<std::uint32_t>(front.size()));
-    std::memcpy(at, front.data(), front.size());
-    at += front.size();
-  }
+  std::memcpy(at, all.bytes_.data(), all.bytes_.size());
   return frame;
+}
+
+std::vector<Envelope> envelopes_of(Fronts fronts) {
+  std::vector<Envelope> envelopes;
+  for (; !fronts.is_empty(); fronts.take_next()) {
+    envelopes.push_back(std::move(decode_front(fronts.next()).value().envelope));
+  }
+  return envelopes;
 }
 
 bool is_batch(std::span<const std::byte> frame) {

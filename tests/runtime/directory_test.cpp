@@ -57,6 +57,20 @@ TEST(Directory, DI2_StaleIsWhatIsOlderOrBuried) {
   EXPECT_FALSE(directory.is_stale(name_hash("other"), 1));
 }
 
+TEST(Directory, DI3_EveryChangeIsAnotherVersion) {
+  Directory directory;
+  std::uint64_t version = directory.version();
+  const auto has_changed = [&] { return std::exchange(version, directory.version()) != directory.version(); };
+  ASSERT_TRUE(directory.announce(at(2)));
+  EXPECT_TRUE(has_changed());
+  EXPECT_FALSE(directory.announce(at(1)));
+  EXPECT_FALSE(has_changed());
+  directory.bury({"stage", 2});
+  EXPECT_TRUE(has_changed());
+  (void)directory.find(kStage);
+  EXPECT_FALSE(has_changed());
+}
+
 TEST(Directory, ListsByNameAndByEndpoint) {
   Directory directory;
   ASSERT_TRUE(directory.announce({{"b", 1}, "left"}));

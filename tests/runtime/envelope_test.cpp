@@ -45,6 +45,15 @@ TEST(Envelope, EN1_EveryFieldSurvives) {
   EXPECT_EQ(*decode_header(encode_header(Header{})), Header{});
 }
 
+TEST(Envelope, EN1_NumbersAreWrittenIntoAnEncodedHeader) {
+  HeaderBytes bytes = encode_header(example_header());
+  number_header(bytes, 1'000'000'007, 1'000'000'009);
+  Header expected = example_header();
+  expected.sequence = 1'000'000'007;
+  expected.acknowledged = 1'000'000'009;
+  EXPECT_EQ(*decode_header(bytes), expected);
+}
+
 TEST(Envelope, EN1_RandomFieldsSurvive) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 1000; ++round) {

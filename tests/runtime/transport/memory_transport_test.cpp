@@ -137,7 +137,7 @@ TEST(MemoryTransport, AnEndpointHasOneOwnerAtATime) {
   ASSERT_TRUE(second->start(sink));
   ASSERT_TRUE(peers.send(5));
   EXPECT_EQ(sink.count(), 1U);
-  EXPECT_EQ(sink.take_envelopes()[0].from_endpoint, peers.left.endpoint());
+  EXPECT_EQ(sink.take_envelopes()[0].from_endpoint(), peers.left.endpoint());
 }
 
 }  // namespace

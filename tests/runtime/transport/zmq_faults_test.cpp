@@ -206,7 +206,7 @@ TEST(ZmqFaults, StrangersOnTheListeningSocketsDisturbNobody) {
   TestPeer tcp_friend(test_options(folder, "tcp://127.0.0.1:*"));
   ASSERT_TRUE(open_one.transport->send(tcp_friend.endpoint(), numbered(1)));
   ASSERT_TRUE(tcp_friend.sink.wait_for_envelopes(1));
-  const std::string tcp_door = tcp_friend.sink.take_envelopes().front().from_endpoint;
+  const std::string tcp_door(tcp_friend.sink.take_envelopes().front().from_endpoint());
   std::mt19937 random(5);
   std::uint32_t sent = 0;
   for (int round = 0; round < 200; ++round) {

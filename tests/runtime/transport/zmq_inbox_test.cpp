@@ -43,10 +43,10 @@ public:
   }
   /// In one frame.
   void send_batch(const std::vector<Envelope>& envelopes) {
-    std::vector<zmq::message_t> fronts;
-    for (const Envelope& envelope : envelopes) fronts.push_back(encode_front(envelope, {}));
+    Fronts fronts;
+    for (const Envelope& envelope : envelopes) fronts.add(envelope);
     std::vector<zmq::message_t> frames;
-    frames.push_back(join_fronts(std::move(fronts)));
+    frames.push_back(fronts.to_frame());
     ASSERT_TRUE(send_frames(socket_, frames));
   }
   void send_bytes(const std::vector<std::string>& parts) {

@@ -82,10 +82,42 @@ TEST(ZmqOutbox, ZO3_CommandsKeepTheirOrder) {
   for (std::uint32_t i = 0; i < 100; ++i) ASSERT_TRUE(under_test.outbox.accept(kThere, numbered(i)));
   under_test.outbox.forget(kThere, {FailureKind::faulted, "dead"});
   const std::vector<OutboxCommand> commands = under_test.outbox.take();
-  ASSERT_EQ(commands.size(), 101U);
-  for (std::uint32_t i = 0; i < 100; ++i) EXPECT_EQ(std::get<SendCommand>(commands[i]).envelope.header.step, i);
-  EXPECT_TRUE(std::holds_alternative<ForgetCommand>(commands[100]));
+  ASSERT_EQ(commands.size(), 2U);
+  const std::vector<Envelope> envelopes = envelopes_of(std::get<SendFrontsCommand>(commands[0]).fronts);
+  ASSERT_EQ(envelopes.size(), 100U);
+  for (std::uint32_t i = 0; i < 100; ++i) EXPECT_EQ(envelopes[i].header.step, i);
+  EXPECT_TRUE(std::holds_alternative<ForgetCommand>(commands[1]));
   EXPECT_TRUE(under_test.outbox.is_empty());
+}
+
+TEST(ZmqOutbox, ZO3_SmallMessagesNeverPassALargeOneOrAForgetting) {
+  OpenOutbox under_test({1000, 1ULL << 30});
+  const std::string other = "ipc:///nowhere/other";
+  Envelope large = numbered(1);
+  large.payloads.push_back(patterned(20'000, 1));
+  ASSERT_TRUE(under_test.outbox.accept(kThere, numbered(0)));
+  ASSERT_TRUE(under_test.outbox.accept(other, numbered(10)));
+  ASSERT_TRUE(under_test.outbox.accept(kThere, large));
+  ASSERT_TRUE(under_test.outbox.accept(kThere, numbered(2)));
+  ASSERT_TRUE(under_test.outbox.accept(other, numbered(11)));
+  under_test.outbox.forget(kThere, {FailureKind::faulted, "dead"});
+  ASSERT_TRUE(under_test.outbox.accept(kThere, numbered(3)));
+  std::vector<OutboxCommand> commands = under_test.outbox.take();
+  ASSERT_TRUE(under_test.outbox.accept(kThere, numbered(4)));
+  for (OutboxCommand& command : under_test.outbox.take()) commands.push_back(std::move(command));
+  std::string order;
+  for (OutboxCommand& command : commands) {
+    if (auto* const send = std::get_if<SendCommand>(&command)) {
+      order += std::to_string(send->envelope.header.step) + " ";
+    } else if (auto* const fronts = std::get_if<SendFrontsCommand>(&command)) {
+      for (const Envelope& envelope : envelopes_of(std::move(fronts->fronts))) {
+        order += std::to_string(envelope.header.step) + " ";
+      }
+    } else {
+      order += "forget ";
+    }
+  }
+  EXPECT_EQ(order, "0 10 11 1 2 forget 3 4 ") << "in order for each link, and those of 'other' together";
 }
 
 TEST(ZmqOutbox, RefusesWhatCannotBeSent) {
@@ -102,21 +134,21 @@ TEST(ZmqOutbox, RefusesWhatCannotBeSent) {
 
 TEST(ZmqOutbox, ZL1_TicketsOfAllThreadsAreCounted) {
   const auto waker = std::make_shared<Waker>();
-  auto ledger = std::make_shared<CreditLedger>(LinkCost{1000, 1'000'000}, waker);
+  auto ledger = std::make_shared<CreditLedger>("ipc:///nowhere/there", LinkCost{1000, 1'000'000}, waker);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([ledger] {
-      for (std::uint64_t i = 0; i < 1000; ++i) {
-        const std::shared_ptr<void> ticket = ledger->ticket(i);
-        const std::shared_ptr<void> copy = ticket;
+      for (std::uint64_t i = 1; i <= 1000; ++i) {
+        const Arrival arrival(ledger, i);
+        const Arrival copy = arrival;  // is worth nothing
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(ledger->released(), (LinkCost{4000, 4 * 999 * 1000 / 2}));
-  std::shared_ptr<void> last = ledger->ticket(5);
+  EXPECT_EQ(ledger->released(), (LinkCost{4000, 4 * 1000 * 1001 / 2}));
+  Arrival last(ledger, 5);
   ledger.reset();
-  last.reset();  // a ticket may outlive everything else of its link
+  last = {};  // it may outlive everything else of its link
 }
 
 }  // namespace

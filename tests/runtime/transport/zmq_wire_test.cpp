@@ -42,9 +42,9 @@ TEST(ZmqWire, ZW1_FrontRoundTrip) {
 
 /// A batch of `count` numbered messages.
 zmq::message_t batch_of(std::uint32_t count) {
-  std::vector<zmq::message_t> fronts;
-  for (std::uint32_t i = 0; i < count; ++i) fronts.push_back(encode_front(numbered(i), {}));
-  return join_fronts(std::move(fronts));
+  Fronts fronts;
+  for (std::uint32_t i = 0; i < count; ++i) fronts.add(numbered(i));
+  return fronts.to_frame();
 }
 
 TEST(ZmqWire, ZW4_ABatchGivesBackItsFrontsInOrder) {
@@ -83,6 +83,49 @@ TEST(ZmqWire, ZW2_ABatchThatLiesIsRefused) {
     if (!fronts) continue;
     for (const std::span<const std::byte> front : *fronts) (void)decode_front(front);  // reads nothing outside
   }
+}
+
+Envelope with_small_payloads() {
+  Envelope envelope = full_envelope();
+  envelope.payloads = {patterned(100, 1), Payload(), patterned(1, 2)};
+  return envelope;
+}
+
+TEST(ZmqWire, ZW1_SmallPayloadsTravelInsideTheFront) {
+  Fronts fronts;
+  fronts.add(with_small_payloads());
+  fronts.number_last(77, 66);
+  EXPECT_EQ(cost_of_front(fronts.next()), wire_cost(with_small_payloads()));
+  const Result<Front> front = decode_front(fronts.next());
+  ASSERT_TRUE(front) << front.failure().text;
+  EXPECT_TRUE(front->places.empty());
+  EXPECT_EQ(front->envelope.header.sequence, 77U);
+  EXPECT_EQ(front->envelope.header.acknowledged, 66U);
+  EXPECT_EQ(front->envelope.body, full_envelope().body);
+  ASSERT_EQ(front->envelope.payloads.size(), 3U);
+  EXPECT_TRUE(equal_bytes(front->envelope.payloads[0], patterned(100, 1)));
+  EXPECT_EQ(front->envelope.payloads[1].size(), 0U);
+  EXPECT_TRUE(equal_bytes(front->envelope.payloads[2], patterned(1, 2)));
+}
+
+TEST(ZmqWire, ZW4_WhatIsTakenDoesNotComeBackAndTheRestDoes) {
+  Fronts fronts;
+  for (std::uint32_t i = 0; i < 5; ++i) fronts.add(numbered(i));
+  fronts.take_next();
+  fronts.take_next();
+  const std::vector<Envelope> left = envelopes_of(fronts);
+  ASSERT_EQ(left.size(), 3U);
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(left[i].header.step, i + 2);
+}
+
+TEST(ZmqWire, ZW2_EveryTruncationOfPayloadsInsideIsRefused) {
+  Fronts fronts;
+  fronts.add(with_small_payloads());
+  const std::span<const std::byte> bytes = fronts.next();
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_front(bytes.first(size))) << size;
+  std::vector<std::byte> longer(bytes.begin(), bytes.end());
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(decode_front(longer));
 }
 
 TEST(ZmqWire, ZW2_EveryTruncationIsRefused) {
