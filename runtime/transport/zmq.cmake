@@ -7,5 +7,6 @@ set(ZMQ_SOURCES
   transport/zmq_out_link.cpp
   transport/zmq_outbox.cpp
   transport/zmq_post_office.cpp
+  transport/zmq_sockets.cpp
   transport/zmq_transport.cpp
   transport/zmq_wire.cpp)

@@ -21,22 +21,22 @@ Envelope control(EnvelopeKind kind, const M& message) {
 
 }  // namespace
 
-bool ZmqInbox::read(std::size_t router, TimePoint now) {
-  std::vector<zmq::message_t> frames;
+bool ZmqInbox::read(std::size_t listener, TimePoint now) {
+  std::vector<Frame> frames;
   for (std::size_t i = 0; i < kBatch; ++i) {
-    if (receive_frames(*parts_.routers[router], frames) == Received::nothing) return false;
-    accept(router, frames, now);
+    if (parts_.sockets.receive(listener, frames) == Received::nothing) return false;
+    accept(listener, frames, now);
   }
   return true;
 }
 
-void ZmqInbox::accept(std::size_t router, std::vector<zmq::message_t>& frames, TimePoint now) {
+void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoint now) {
   constexpr std::size_t kPayloadsFrom = 2;  // after the routing id and the front
   if (frames.size() < kPayloadsFrom || frames.size() > kMaxFrames + 1) {
     ++parts_.tally.malformed;
     return;
   }
-  const Route route{router, frames[0].to_string()};
+  const Route route{listener, frames[0].to_string()};
   if (frames.size() == kPayloadsFrom && is_batch(bytes_of(frames[1]))) {
     return accept_batch(route, bytes_of(frames[1]), now);
   }
@@ -164,7 +164,7 @@ void ZmqInbox::open_arena(Sender& sender, const LinkHello& hello) const {
   if (view) sender.arena = *view;  // otherwise the welcome says so and payloads come by wire
 }
 
-ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames) {
+ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<Frame> payload_frames) {
   Envelope& envelope = front.envelope;
   const std::uint64_t sequence = envelope.header.sequence;
   if (sequence <= sender.received) return Standing::open;  // sent again after a broken connection, but it had arrived
@@ -190,8 +190,7 @@ ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span
   return Standing::open;
 }
 
-Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front,
-                                       std::span<zmq::message_t> payload_frames) const {
+Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front, std::span<Frame> payload_frames) const {
   for (const PayloadPlace& place : front.places) {
     if (place.way == PayloadWay::arena) {
       if (!sender.arena) return Failure{FailureKind::unknown, "payload in an arena that is not open"};
@@ -285,10 +284,10 @@ void ZmqInbox::say_bye() {
 // dialer without its welcome dials anew, and who misses a goodbye finds the link silent.
 ZmqInbox::Sent ZmqInbox::send_back(const Route& route, Envelope envelope) {
   envelope.header.job = parts_.self.job;
-  std::vector<zmq::message_t> frames;
+  std::vector<Frame> frames;
   frames.emplace_back(route.second.data(), route.second.size());
   frames.push_back(encode_front(envelope, {}));
-  return send_frames(*parts_.routers[route.first], frames) ? Sent::yes : Sent::no;
+  return parts_.sockets.send(route.first, frames) ? Sent::yes : Sent::no;
 }
 
 }  // namespace troupe::runtime

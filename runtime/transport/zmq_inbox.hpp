@@ -2,12 +2,11 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
+#include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
 #include "runtime/transport/zmq_tally.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "runtime/transport/zmq_wire.hpp"
-
-#include <zmq.hpp>
 
 #include <cstdint>
 #include <map>
@@ -26,8 +25,8 @@ struct GoneSender {
   Failure why;
 };
 
-/// The receiving half of all links: reads what came on the ROUTER sockets, checks everything, hands envelopes up, and
-/// tells senders what arrived and what is done with. Nobody is trusted: what does not fit is counted and dropped.
+/// The receiving half of all links: reads what came to the places listened on, checks everything, hands envelopes up,
+/// and tells senders what arrived and what is done with. Nobody is trusted: what does not fit is counted and dropped.
 ///
 /// Thread-safety: the post office's thread; delivered envelopes go from any.
 /// Ownership:     owns the state of each sender; borrows sockets, options, sink.
@@ -43,7 +42,7 @@ struct GoneSender {
 class ZmqInbox {
 public:
   struct Parts {
-    std::vector<zmq::socket_t*> routers;
+    LinkSockets& sockets;
     const ZmqTransportOptions& options;
     const LinkIdentity& self;
     TransportSink& sink;
@@ -53,8 +52,8 @@ public:
 
   explicit ZmqInbox(Parts parts) : parts_(std::move(parts)) {}
 
-  /// Reads what waits on router number `router`, at most one batch; true when there may be more.
-  [[nodiscard]] bool read(std::size_t router, TimePoint now);
+  /// Reads what waits at listener number `listener`, at most one batch; true when there may be more.
+  [[nodiscard]] bool read(std::size_t listener, TimePoint now);
   /// Sends the notes that are due, drops senders that fell silent.
   void tick(TimePoint now);
   void excuse(Duration lateness);
@@ -71,7 +70,7 @@ public:
 
 private:
   using Key = std::pair<std::uint64_t, std::uint64_t>;  // instance and link of the sender
-  using Route = std::pair<std::size_t, std::string>;    // router and routing id
+  using Route = std::pair<std::size_t, std::string>;    // listener and name of the connection
 
   struct Sender {
     Key key;
@@ -87,7 +86,7 @@ private:
     TimePoint last_heard;
   };
 
-  void accept(std::size_t router, std::vector<zmq::message_t>& frames, TimePoint now);
+  void accept(std::size_t listener, std::vector<Frame>& frames, TimePoint now);
   void accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now);
   [[nodiscard]] Sender* sender_at(const Route& route);
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
@@ -96,9 +95,8 @@ private:
   void open_arena(Sender& sender, const LinkHello& hello) const;
   // Whether the sender is still there afterwards.
   enum class Standing : unsigned char { open, ended };
-  Standing on_sequenced(Sender& sender, Front front, std::span<zmq::message_t> payload_frames);
-  [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front,
-                                             std::span<zmq::message_t> payload_frames) const;
+  Standing on_sequenced(Sender& sender, Front front, std::span<Frame> payload_frames);
+  [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front, std::span<Frame> payload_frames) const;
   Standing send_off(Sender& sender, const std::string& why);
   void remove(const Key& key, Failure why);
   void send_note(Sender& sender, TimePoint now);

@@ -1,11 +1,9 @@
 #include "runtime/transport/zmq_out_link.hpp"
 
 #include "runtime/message/message.hpp"
-#include "runtime/transport/zmq_listen.hpp"
 #include "runtime/transport/zmq_wire.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace troupe::runtime {
@@ -13,12 +11,9 @@ namespace troupe::runtime {
 namespace {
 
 constexpr int kReconnectMs = 10;
-constexpr int kNoReconnect = -1;
 constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: after 0, 20 and 60 ms
 constexpr std::size_t kArenaFrom = 32 * 1024;
 constexpr std::uint32_t kMaxBackoffShift = 7;
-constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 std::string seconds_text(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
@@ -31,33 +26,16 @@ ZmqOutLink::ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& 
   dial(now);
 }
 
-ZmqOutLink::~ZmqOutLink() {
-  hang_up();
-}
-
 void ZmqOutLink::dial(TimePoint now) {
   ++attempt_;
   // Counted over all breaks: names of the connection before may still be held, here and at the peer.
   ++dials_;
   const std::string mark =
       std::to_string(parts_.self.instance) + "#" + std::to_string(id_) + "#" + std::to_string(dials_);
-  const std::string monitor_name = "inproc://link-monitor#" + mark;
-  try {
-    socket_ = zmq::socket_t(parts_.context, zmq::socket_type::dealer);
-    set_link_options(socket_);
-    // ZeroMQ's own reconnect would send on without a hello, after a gap, before we hear of the break.
-    socket_.set(zmq::sockopt::reconnect_ivl, kNoReconnect);
-    // One name per connection: the peer's ROUTER ignores a name it still holds for a broken one.
-    socket_.set(zmq::sockopt::routing_id,
-                parts_.self.node_name + "#" + std::to_string(parts_.self.incarnation) + "#" + mark);
-    if (zmq_socket_monitor(socket_.handle(), monitor_name.c_str(), kWatchedEvents) != 0) throw zmq::error_t();
-    monitor_ = zmq::socket_t(parts_.context, zmq::socket_type::pair);
-    monitor_.connect(monitor_name);
-    socket_.connect(endpoint_);
-  } catch (const zmq::error_t& error) {
-    die({FailureKind::disconnected, "cannot dial " + endpoint_ + ": " + error.what()});
-    return;
-  }
+  Result<std::unique_ptr<DialedConnection>> dialed = parts_.sockets.dial(
+      endpoint_, parts_.self.node_name + "#" + std::to_string(parts_.self.incarnation) + "#" + mark);
+  if (!dialed) return die(dialed.failure());
+  connection_ = std::move(dialed).value();
   LinkHello hello;
   hello.job = parts_.self.job;
   hello.node_name = parts_.self.node_name;
@@ -74,16 +52,10 @@ void ZmqOutLink::dial(TimePoint now) {
   send_control(std::move(envelope), now);
 }
 
-void ZmqOutLink::hang_up() {
-  if (socket_.handle() != nullptr) zmq_socket_monitor(socket_.handle(), nullptr, 0);
-  monitor_.close();
-  socket_.close();
-}
-
-// The connection is gone, the peer perhaps not: a new socket begins a new connection with a clean queue.
+// The connection is gone, the peer perhaps not: a new one begins with a clean queue.
 void ZmqOutLink::lose_connection(TimePoint now) {
-  if (state_ == State::dead || socket_.handle() == nullptr) return;
-  hang_up();
+  if (state_ == State::dead || !connection_) return;
+  connection_.reset();
   if (state_ == State::up) {
     state_ = State::redialing;
     not_up_since_ = now;
@@ -182,24 +154,24 @@ void ZmqOutLink::send_and_keep(Kept kept, TimePoint now) {
 }
 
 bool ZmqOutLink::put_on_wire(Kept& kept, TimePoint now) {
-  std::vector<zmq::message_t> frames(1);
+  std::vector<Frame> frames(1);
   frames[0].copy(kept.front);  // shares the bytes
   for (const Payload& payload : kept.by_wire) append_payload(payload, frames);
   last_sent_ = now;
-  return send_frames(socket_, frames);
+  return connection_->send(frames);
 }
 
 void ZmqOutLink::send_control(Envelope envelope, TimePoint now) {
   envelope.header.job = parts_.self.job;
-  std::vector<zmq::message_t> frames;
+  std::vector<Frame> frames;
   frames.push_back(encode_front(envelope, {}));
   last_sent_ = now;
-  if (!send_frames(socket_, frames)) lose_connection(now);
+  if (!connection_->send(frames)) lose_connection(now);
 }
 
 void ZmqOutLink::read(TimePoint now) {
-  std::vector<zmq::message_t> frames;
-  while (state_ != State::dead && socket_.handle() != nullptr && receive_frames(socket_, frames) == Received::message) {
+  std::vector<Frame> frames;
+  while (state_ != State::dead && connection_ && connection_->receive(frames) == Received::message) {
     if (frames.size() == 1) {
       on_control(bytes_of(frames[0]), now);
     } else {
@@ -281,22 +253,22 @@ void ZmqOutLink::confirm(std::uint64_t received) {
   while (!kept_.empty() && kept_.front().last <= received) kept_.pop_front();
 }
 
-void ZmqOutLink::read_monitor(TimePoint now) {
-  std::vector<zmq::message_t> frames;
-  while (monitor_.handle() != nullptr && receive_frames(monitor_, frames) == Received::message) {
-    std::uint16_t event = 0;
-    if (frames[0].size() < sizeof event) continue;
-    std::memcpy(&event, frames[0].data(), sizeof event);
-    if (event == ZMQ_EVENT_CLOSED) {  // of a connection that never was: the dial was refused
+void ZmqOutLink::read_news(TimePoint now) {
+  if (!connection_) return;
+  switch (connection_->news()) {
+    case DialedConnection::News::none:
+      return;
+    case DialedConnection::News::refused:
       ++refusals_;
       if (state_ == State::redialing && refusals_ >= kRefusalsToDie) {
         return die({FailureKind::disconnected, "nobody listens at " + endpoint_ + " any more"});
       }
-    } else {
+      break;
+    case DialedConnection::News::broken:
       read(now);  // a goodbye may have come just before the end
-    }
-    return lose_connection(now);
+      break;
   }
+  lose_connection(now);
 }
 
 void ZmqOutLink::tick(TimePoint now) {
@@ -317,7 +289,7 @@ void ZmqOutLink::tick(TimePoint now) {
     const std::string what = state_ == State::dialing ? "nobody answered at " : "connection lost to ";
     return die({FailureKind::disconnected, what + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
   }
-  if (socket_.handle() == nullptr && now >= next_dial_) dial(now);
+  if (!connection_ && now >= next_dial_) dial(now);
 }
 
 void ZmqOutLink::excuse(Duration lateness) {
@@ -329,7 +301,7 @@ void ZmqOutLink::die(Failure why) {
   if (state_ == State::dead) return;
   state_ = State::dead;
   why_dead_ = std::move(why);
-  hang_up();
+  connection_.reset();
 }
 
 void ZmqOutLink::say_bye(TimePoint now) {

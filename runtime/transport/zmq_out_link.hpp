@@ -2,14 +2,14 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
+#include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
 #include "runtime/transport/zmq_tally.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
-#include <zmq.hpp>
-
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,18 +20,18 @@ namespace troupe::runtime {
 
 /// What the links of a post office share.
 struct LinkParts {
-  zmq::context_t& context;
+  LinkSockets& sockets;
   const ZmqTransportOptions& options;
   const LinkIdentity& self;
   ShmArena* arena;  ///< none = payloads go by wire
   TransportTally& tally;
 };
 
-/// The sending half of a link: one DEALER socket to one peer, dialed again when the connection breaks. What the peer
-/// has not confirmed is kept and sent again after a break, so a break alone loses nothing and doubles nothing.
+/// The sending half of a link: one connection to one peer, dialed again when it breaks. What the peer has not
+/// confirmed is kept and sent again after a break, so a break alone loses nothing and doubles nothing.
 ///
 /// Thread-safety: the post office's thread.
-/// Ownership:     owns its sockets and what waits in it; borrows the parts.
+/// Ownership:     owns its connection and what waits in it; borrows the parts.
 /// Errors:        ends in is_dead() with why_dead(); the post office buries it and tells the sink.
 /// Restart:       a restarted peer has another instance id: the link dies, the next send begins a new one.
 ///
@@ -41,7 +41,6 @@ struct LinkParts {
 class ZmqOutLink {
 public:
   ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now);
-  ~ZmqOutLink();
   ZmqOutLink(const ZmqOutLink&) = delete;
   ZmqOutLink& operator=(const ZmqOutLink&) = delete;
 
@@ -57,7 +56,7 @@ public:
   /// Reads what the peer says on the way back.
   void read(TimePoint now);
   /// Reads what happened to the connection.
-  void read_monitor(TimePoint now);
+  void read_news(TimePoint now);
   /// Dials again, sends signs of life, notices silence.
   void tick(TimePoint now);
   /// Our own thread was late by this much: nobody else's fault.
@@ -88,10 +87,6 @@ public:
   /// What is neither given back nor unsent: to be released when the link is dead.
   [[nodiscard]] LinkCost in_flight() const;
 
-  /// Null handles while the link waits to dial again.
-  [[nodiscard]] void* socket_handle() { return socket_.handle(); }
-  [[nodiscard]] void* monitor_handle() { return monitor_.handle(); }
-
 private:
   enum class State : unsigned char { dialing, up, redialing, dead };
 
@@ -99,12 +94,11 @@ private:
   struct Kept {
     std::uint64_t first = 0;  // sequence numbers
     std::uint64_t last = 0;
-    zmq::message_t front;
+    Frame front;
     std::vector<Payload> by_wire;
   };
 
   void dial(TimePoint now);
-  void hang_up();
   void lose_connection(TimePoint now);
   void transmit(Envelope envelope, TimePoint now);
   void transmit(Fronts& fronts, TimePoint now);
@@ -127,10 +121,9 @@ private:
 
   State state_ = State::dialing;
   Failure why_dead_;
-  zmq::socket_t socket_;
-  zmq::socket_t monitor_;
-  std::uint64_t dials_ = 0;    // since the link began
-  std::uint32_t attempt_ = 0;  // since the connection broke: sets the delay before the next dial
+  std::unique_ptr<DialedConnection> connection_;  // none while the link waits to dial again
+  std::uint64_t dials_ = 0;                       // since the link began
+  std::uint32_t attempt_ = 0;                     // since the connection broke: sets the delay before the next dial
   std::uint32_t refusals_ = 0;
   bool leaving_ = false;
   bool drained_ = false;

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace troupe::runtime {
@@ -17,16 +16,6 @@ constexpr Duration kShortWait = std::chrono::milliseconds(5);  // while somethin
 constexpr std::size_t kMaxReported = 4096;
 constexpr std::chrono::milliseconds kMaxLinger{1000};
 constexpr std::chrono::milliseconds kMinLinger{50};
-
-TimePoint steady_now() {
-  return SteadyClock().now();
-}
-
-std::vector<zmq::socket_t*> routers_of(PostOfficeParts& parts) {
-  std::vector<zmq::socket_t*> routers;
-  for (Listening& listening : parts.listenings) routers.push_back(&listening.router);
-  return routers;
-}
 
 }  // namespace
 
@@ -63,9 +52,9 @@ ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
     : parts_(std::move(parts)),
       around_(std::move(around)),
       sink_(around_.sink, around_.tally),
-      link_parts_{*parts_.context, parts_.options, parts_.self, parts_.arena.get(), around_.tally},
-      inbox_({routers_of(parts_), parts_.options, parts_.self, sink_, around_.tally, around_.waker}),
-      last_turn_(steady_now()),
+      link_parts_{*parts_.sockets, parts_.options, parts_.self, parts_.arena.get(), around_.tally},
+      inbox_({*parts_.sockets, parts_.options, parts_.self, sink_, around_.tally, around_.waker}),
+      last_turn_(around_.clock.now()),
       last_orphan_check_(last_turn_) {}
 
 /// Runs a part of the thread's life. Only errors of ZeroMQ and of memory come here: there is nobody else to catch them.
@@ -81,57 +70,52 @@ void ZmqPostOffice::ending_all_on_error(const Work& work) {
 
 void ZmqPostOffice::run() {
   ending_all_on_error([this] { work(); });
-  ending_all_on_error([this] { close_all(); });
+  ending_all_on_error([this] { close_all(around_.clock.now()); });
 }
 
 void ZmqPostOffice::work() {
-  while (!is_done(steady_now())) turn();
+  while (!is_done(around_.clock.now())) turn();
 }
 
 void ZmqPostOffice::turn() {
-  const TimePoint now = steady_now();
+  const TimePoint now = around_.clock.now();
+  step(now);
+  // After a single message its answer may be on the way: to sleep and to be called would take longer. After many the
+  // processor has better things to do.
+  const std::uint64_t moved = around_.tally.sent + around_.tally.received;
+  const std::uint64_t fresh = moved - std::exchange(moved_, moved);
+  if (fresh > 0) last_news_ = fresh <= kFew ? now : TimePoint{};
+  if (now - last_news_ < kLook && is_idle()) {
+    wait(Duration(0));
+    return;
+  }
+  // From here on whoever has news writes to the waker; what came before is seen by the last look at the outbox.
+  around_.waker->arm();
+  wait(plan_wait());
+  around_.waker->disarm();
+}
+
+void ZmqPostOffice::step(TimePoint now) {
   note_lateness(now);
   obey_commands(now);
   has_more_to_read_ = false;
-  for (std::size_t i = 0; i < parts_.listenings.size(); ++i) {
+  for (std::size_t i = 0; i < parts_.sockets->listeners(); ++i) {
     if (inbox_.read(i, now)) has_more_to_read_ = true;
   }
   tend_links(now);
   inbox_.tick(now);
   report_gone_senders();
   take_back_orphans(now);
-  // After a single message its answer may be on the way: to sleep and to be called would take longer. After many the
-  // processor has better things to do.
-  const std::uint64_t moved = around_.tally.sent + around_.tally.received;
-  const std::uint64_t fresh = moved - std::exchange(moved_, moved);
-  if (fresh > 0) last_news_ = fresh <= kFew ? now : TimePoint{};
-  if (now - last_news_ < kLook && around_.outbox->is_empty() && !has_more_to_read_) {
-    wait(Duration(0));
-    return;
-  }
-  // From here on whoever has news writes to the waker; what came before is seen by the last look at the outbox.
-  around_.waker->arm();
-  const bool is_idle = around_.outbox->is_empty() && !has_more_to_read_;
-  wait(is_idle ? time_to_wait() : Duration(0));
-  around_.waker->disarm();
+}
+
+Duration ZmqPostOffice::plan_wait() {
+  planned_wait_ = is_idle() ? time_to_wait() : Duration(0);
+  return planned_wait_;
 }
 
 void ZmqPostOffice::wait(Duration at_most) {
-  poll_items_.clear();
-  poll_items_.push_back({nullptr, around_.waker->descriptor(), ZMQ_POLLIN, 0});
-  for (Listening& listening : parts_.listenings) poll_items_.push_back({listening.router.handle(), 0, ZMQ_POLLIN, 0});
-  for (const auto& [endpoint, link] : links_) {
-    if (link->socket_handle() == nullptr) continue;
-    poll_items_.push_back({link->socket_handle(), 0, ZMQ_POLLIN, 0});
-    poll_items_.push_back({link->monitor_handle(), 0, ZMQ_POLLIN, 0});
-  }
   planned_wait_ = at_most;
-  try {
-    zmq::poll(poll_items_, std::chrono::ceil<std::chrono::milliseconds>(at_most));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
-  }
-  if ((poll_items_.front().revents & ZMQ_POLLIN) != 0) around_.waker->drain();
+  parts_.sockets->wait(at_most);
 }
 
 // A thread that did not run (a stopped process, a starved machine) has heard nobody: that is not the peers' silence.
@@ -186,7 +170,7 @@ void ZmqPostOffice::tend_links(TimePoint now) {
   for (auto entry = links_.begin(); entry != links_.end();) {
     ZmqOutLink& link = *entry->second;
     link.read(now);
-    link.read_monitor(now);
+    link.read_news(now);
     link.tick(now);
     if (around_.outbox->release(link.endpoint(), link.take_released())) sink_.on_room(link.endpoint());
     if (!link.is_dead()) {
@@ -262,7 +246,6 @@ Duration ZmqPostOffice::time_to_wait() const {
   return orphans_.empty() ? tick : std::min(tick, kOrphanCheck);
 }
 
-// True when everybody has confirmed everything, or the time for it is over.
 bool ZmqPostOffice::is_done(TimePoint now) {
   if (!around_.stop.is_requested()) return false;
   if (now >= around_.stop.by()) return true;
@@ -285,7 +268,7 @@ void ZmqPostOffice::end_all(const Failure& why) {
   for (const auto& [endpoint, link] : links_) link->die(why);
 }
 
-void ZmqPostOffice::close_all() {
+void ZmqPostOffice::close_all(TimePoint now) {
   // This node's own end is no news of the peer; a transport that broke is: nobody hears of that peer any more.
   const Telling telling = around_.stop.is_requested() ? Telling::nobody : Telling::sink;
   for (const auto& [endpoint, link] : links_) {
@@ -304,15 +287,9 @@ void ZmqPostOffice::close_all() {
       for (Envelope& envelope : envelopes_of(std::move(fronts->fronts))) give_back(std::move(envelope));
     }
   }
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(around_.stop.by() - steady_now());
-  const int linger = static_cast<int>(std::clamp(left, kMinLinger, kMaxLinger).count());
-  for (Listening& listening : parts_.listenings) listening.router.set(zmq::sockopt::linger, linger);
   inbox_.say_bye();
-  for (Listening& listening : parts_.listenings) {
-    listening.router.close();
-    std::error_code ignored;  // ZeroMQ removes the file itself most of the time
-    if (!listening.socket_file.empty()) std::filesystem::remove(listening.socket_file, ignored);
-  }
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(around_.stop.by() - now);
+  parts_.sockets->stop_listening(std::clamp(left, kMinLinger, kMaxLinger));
 }
 
 }  // namespace troupe::runtime

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "runtime/transport/zmq_inbox.hpp"
-#include "runtime/transport/zmq_listen.hpp"
+#include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_out_link.hpp"
 
 #include <atomic>
@@ -33,10 +33,9 @@ private:
 
 /// What the post office is made of; made by the transport before the thread starts, used by the thread alone.
 struct PostOfficeParts {
-  std::shared_ptr<zmq::context_t> context;
+  std::unique_ptr<LinkSockets> sockets;
   ZmqTransportOptions options;
   LinkIdentity self;
-  std::vector<Listening> listenings;
   std::unique_ptr<ShmArena> arena;  ///< none = payloads go by wire
 };
 
@@ -63,10 +62,10 @@ private:
   TransportTally& tally_;
 };
 
-/// The one thread that owns every socket: takes envelopes from the outbox, gives those that arrive to the sink.
+/// What owns every socket and every link: takes envelopes from the outbox, gives those that arrive to the sink.
 ///
-/// Thread-safety: run() on one thread; everything else belongs to it.
-/// Ownership:     owns sockets, arena and links; borrows outbox, sink, tally and stop request.
+/// Thread-safety: one thread, in which run() or its parts are called.
+/// Ownership:     owns sockets, arena and links; shares the outbox; borrows sink, tally, stop request and clock.
 /// Errors:        a link's end is told to the sink; an error of ZeroMQ itself, or want of memory, ends all links with
 ///                its text.
 /// Restart:       made new with a new transport.
@@ -83,10 +82,21 @@ public:
     TransportSink& sink;
     TransportTally& tally;
     const StopRequest& stop;
+    const Clock& clock;
   };
 
   ZmqPostOffice(PostOfficeParts parts, Surroundings around);
   void run();
+
+  // The parts of run(), for who has no thread to give.
+  /// Moves all that can be moved at `now`, and never waits.
+  void step(TimePoint now);
+  /// How long nothing needs to be done unless something comes; step() is late when it is called later than that.
+  [[nodiscard]] Duration plan_wait();
+  /// True when everybody has confirmed everything, or the time for it is over.
+  [[nodiscard]] bool is_done(TimePoint now);
+  /// The end: what is left comes back.
+  void close_all(TimePoint now);
 
 private:
   // Blocks of a dead link whose borrower may still be looking at them.
@@ -103,6 +113,7 @@ private:
   void work();
   void turn();
   void wait(Duration at_most);
+  [[nodiscard]] bool is_idle() const { return around_.outbox->is_empty() && !has_more_to_read_; }
   void note_lateness(TimePoint now);
   void obey_commands(TimePoint now);
   ZmqOutLink& link_to(const std::string& endpoint, TimePoint now);
@@ -114,9 +125,7 @@ private:
   void report_down(const std::string& endpoint, std::uint64_t instance, const Failure& why);
   void take_back_orphans(TimePoint now);
   [[nodiscard]] Duration time_to_wait() const;
-  [[nodiscard]] bool is_done(TimePoint now);
   void end_all(const Failure& why);
-  void close_all();
 
   PostOfficeParts parts_;
   Surroundings around_;
@@ -126,7 +135,6 @@ private:
   std::map<std::string, std::unique_ptr<ZmqOutLink>> links_;
   std::vector<Orphans> orphans_;
   std::deque<std::uint64_t> reported_;  // instances whose end the sink knows
-  std::vector<zmq::pollitem_t> poll_items_;
   std::uint64_t next_link_ = 1;
   TimePoint last_turn_;
   TimePoint last_orphan_check_;

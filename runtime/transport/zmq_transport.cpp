@@ -1,6 +1,8 @@
 #include "runtime/transport/zmq_transport.hpp"
 
+#include "runtime/transport/zmq_listen.hpp"
 #include "runtime/transport/zmq_post_office.hpp"
+#include "runtime/transport/zmq_sockets.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -8,6 +10,7 @@
 #include <functional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace troupe::runtime {
 
@@ -61,12 +64,13 @@ public:
   void stop(Duration deadline) override;
 
 private:
-  [[nodiscard]] Result<Done> listen(PostOfficeParts& parts) const;
-  void identify(PostOfficeParts& parts) const;
+  [[nodiscard]] Result<std::vector<Listening>> listen(zmq::context_t& context) const;
+  void identify(PostOfficeParts& parts, const std::vector<Listening>& listenings) const;
 
   const ZmqTransportOptions options_;
   const std::shared_ptr<Waker> waker_;
   const std::shared_ptr<ZmqOutbox> outbox_;
+  const SteadyClock clock_;
   TransportTally tally_;
   StopRequest stop_;
   std::string endpoint_;
@@ -74,24 +78,25 @@ private:
   std::thread thread_;
 };
 
-Result<Done> ZmqTransport::listen(PostOfficeParts& parts) const {
+Result<std::vector<Listening>> ZmqTransport::listen(zmq::context_t& context) const {
+  std::vector<Listening> listenings;
   for (const std::string& where : {options_.listen, options_.also_listen}) {
-    if (where.empty() && !parts.listenings.empty()) continue;
-    Result<Listening> listening = listen_on(*parts.context, where);
+    if (where.empty() && !listenings.empty()) continue;
+    Result<Listening> listening = listen_on(context, where);
     if (!listening) return listening.failure();
-    parts.listenings.push_back(std::move(listening).value());
+    listenings.push_back(std::move(listening).value());
   }
-  return Done{};
+  return listenings;
 }
 
-void ZmqTransport::identify(PostOfficeParts& parts) const {
+void ZmqTransport::identify(PostOfficeParts& parts, const std::vector<Listening>& listenings) const {
   LinkIdentity& self = parts.self;
   self.node_name = options_.node_name;
   self.incarnation = options_.incarnation;
   self.job = options_.job;
   self.instance = random_id();
-  self.endpoint = parts.listenings.front().endpoint;
-  if (parts.listenings.size() > 1) self.also_endpoint = parts.listenings.back().endpoint;
+  self.endpoint = listenings.front().endpoint;
+  if (listenings.size() > 1) self.also_endpoint = listenings.back().endpoint;
   self.machine = machine_id();
   self.process = this_process();
   if (!parts.arena) return;
@@ -104,9 +109,10 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   if (Result<Done> sane = check_options(options_); !sane) return sane;
   PostOfficeParts parts;
   parts.options = options_;
-  parts.context = std::make_shared<zmq::context_t>(1);
-  parts.context->set(zmq::ctxopt::max_sockets, kMaxSockets);
-  if (Result<Done> listening = listen(parts); !listening) return listening;
+  const auto context = std::make_shared<zmq::context_t>(1);
+  context->set(zmq::ctxopt::max_sockets, kMaxSockets);
+  Result<std::vector<Listening>> listenings = listen(*context);
+  if (!listenings) return listenings.failure();
   if (options_.arena_bytes > 0) {
     Result<std::unique_ptr<ShmArena>> arena =
         ShmArena::create(options_.arena_directory, options_.job, options_.arena_bytes);
@@ -116,11 +122,12 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
       spdlog::warn("event=no_arena cause=\"{}\" next=\"payloads go through sockets\"", arena.failure().text);
     }
   }
-  identify(parts);
+  identify(parts, *listenings);
+  parts.sockets = std::make_unique<ZmqSockets>(context, std::move(listenings).value(), waker_);
   endpoint_ = parts.self.endpoint;
   outbox_->open();
   office_ = std::make_unique<ZmqPostOffice>(std::move(parts),
-                                            ZmqPostOffice::Surroundings{outbox_, waker_, sink, tally_, stop_});
+                                            ZmqPostOffice::Surroundings{outbox_, waker_, sink, tally_, stop_, clock_});
   thread_ = start_thread_without_signals([office = office_.get()] { office->run(); });
   return Done{};
 }
@@ -128,7 +135,7 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
 void ZmqTransport::stop(Duration deadline) {
   outbox_->close();
   if (!thread_.joinable()) return;
-  stop_.request(SteadyClock().now() + deadline);
+  stop_.request(clock_.now() + deadline);
   waker_->wake();
   thread_.join();
   office_.reset();

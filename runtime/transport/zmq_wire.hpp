@@ -27,6 +27,9 @@ namespace troupe::runtime {
 // ZW-3  A payload cut into frames is joined to the same bytes.
 // ZW-4  split_batch() gives back the fronts that a Batch was given, in order.
 
+/// What travels in one piece.
+using Frame = zmq::message_t;
+
 inline constexpr std::size_t kChunkBytes = 8ULL << 20;
 inline constexpr std::size_t kMaxFrames = 256;
 inline constexpr std::size_t kPlaceBytes = 32;
