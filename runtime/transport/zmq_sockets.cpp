@@ -1,8 +1,11 @@
 #include "runtime/transport/zmq_sockets.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 namespace troupe::runtime {
@@ -14,6 +17,26 @@ constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_E
                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 }  // namespace
+
+Received Attention::receive(std::vector<Frame>& frames) {
+  if (!is_due_) {
+    frames.clear();
+    return Received::nothing;
+  }
+  const Received received = receive_frames(*socket_, frames);
+  is_due_ = received == Received::message;
+  return received;
+}
+
+bool Attention::send(std::vector<Frame>& frames) {
+  is_due_ = true;
+  return send_frames(*socket_, frames);
+}
+
+bool Attention::has_news() {
+  if (is_due_) is_due_ = (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+  return is_due_;
+}
 
 /// Thread-safety: as DialedConnection.
 /// Ownership:     owns socket and monitor.
@@ -33,6 +56,8 @@ public:
     monitor_ = zmq::socket_t(*sockets_.context_, zmq::socket_type::pair);
     monitor_.connect(monitor_name);
     socket_.connect(endpoint);
+    messages_.emplace(socket_);
+    events_.emplace(monitor_);
     sockets_.connections_.push_back(this);
   }
   ~Connection() override {
@@ -44,11 +69,11 @@ public:
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  [[nodiscard]] bool send(std::vector<Frame>& frames) override { return send_frames(socket_, frames); }
-  [[nodiscard]] Received receive(std::vector<Frame>& frames) override { return receive_frames(socket_, frames); }
+  [[nodiscard]] bool send(std::vector<Frame>& frames) override { return messages_->send(frames); }
+  [[nodiscard]] Received receive(std::vector<Frame>& frames) override { return messages_->receive(frames); }
   [[nodiscard]] News news() override {
     std::vector<Frame> frames;
-    while (receive_frames(monitor_, frames) == Received::message) {
+    while (events_->receive(frames) == Received::message) {
       std::uint16_t event = 0;
       if (frames[0].size() < sizeof event) continue;
       std::memcpy(&event, frames[0].data(), sizeof event);
@@ -56,16 +81,24 @@ public:
     }
     return News::none;
   }
-  void add_poll_items(std::vector<zmq::pollitem_t>& items) {
-    items.push_back({socket_.handle(), 0, ZMQ_POLLIN, 0});
-    items.push_back({monitor_.handle(), 0, ZMQ_POLLIN, 0});
+  void add_watched(std::vector<Attention*>& watched) {
+    watched.push_back(&*messages_);
+    watched.push_back(&*events_);
   }
 
 private:
   ZmqSockets& sockets_;
   zmq::socket_t socket_;
   zmq::socket_t monitor_;
+  std::optional<Attention> messages_;
+  std::optional<Attention> events_;
 };
+
+ZmqSockets::ZmqSockets(std::shared_ptr<zmq::context_t> context, std::vector<Listening> listenings,
+                       std::shared_ptr<Waker> waker)
+    : context_(std::move(context)), listenings_(std::move(listenings)), waker_(std::move(waker)) {
+  for (Listening& listening : listenings_) routers_.emplace_back(listening.router);
+}
 
 Result<std::unique_ptr<DialedConnection>> ZmqSockets::dial(const std::string& endpoint, const std::string& name) {
   try {
@@ -76,16 +109,24 @@ Result<std::unique_ptr<DialedConnection>> ZmqSockets::dial(const std::string& en
 }
 
 void ZmqSockets::wait(Duration at_most) {
-  poll_items_.clear();
-  poll_items_.push_back({nullptr, waker_->descriptor(), ZMQ_POLLIN, 0});
-  for (Listening& listening : listenings_) poll_items_.push_back({listening.router.handle(), 0, ZMQ_POLLIN, 0});
-  for (Connection* const connection : connections_) connection->add_poll_items(poll_items_);
-  try {
-    zmq::poll(poll_items_, std::chrono::ceil<std::chrono::milliseconds>(at_most));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
+  watched_.clear();
+  for (Attention& router : routers_) watched_.push_back(&router);
+  for (Connection* const connection : connections_) connection->add_watched(watched_);
+  if (at_most > Duration(0)) {
+    const bool has_news = std::ranges::any_of(watched_, [](Attention* each) { return each->has_news(); });
+    if (has_news) at_most = Duration(0);
   }
-  if ((poll_items_.front().revents & ZMQ_POLLIN) != 0) waker_->drain();
+  descriptors_.clear();
+  descriptors_.push_back({waker_->descriptor(), POLLIN, 0});
+  for (const Attention* const each : watched_) descriptors_.push_back({each->descriptor(), POLLIN, 0});
+  const auto milliseconds = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(at_most).count());
+  const int ready = ::poll(descriptors_.data(), descriptors_.size(), milliseconds);
+  if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+  if (ready <= 0) return;
+  if (descriptors_.front().revents != 0) waker_->drain();
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    if (descriptors_[i + 1].revents != 0) watched_[i]->note_signal();
+  }
 }
 
 void ZmqSockets::stop_listening(std::chrono::milliseconds linger) {
