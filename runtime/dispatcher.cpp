@@ -1,5 +1,6 @@
 #include "runtime/dispatcher.hpp"
 
+#include "runtime/observe/thread_name.hpp"
 #include "runtime/worker_pool.hpp"
 
 #include <atomic>
@@ -91,7 +92,10 @@ public:
       if (pinned.queue->has_ended()) pinned.thread.join();
       return pinned.queue->has_ended() && !pinned.thread.joinable();
     });
-    pinned_.push_back({queue, std::thread([queue] { queue->run(); })});
+    pinned_.push_back({queue, std::thread([queue] {
+                         name_this_thread("troupe-pinned");
+                         queue->run();
+                       })});
     return std::make_shared<PinnedStrand>(queue);
   }
 

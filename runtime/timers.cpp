@@ -1,4 +1,5 @@
 #include "runtime/dispatcher.hpp"
+#include "runtime/observe/thread_name.hpp"
 
 #include <condition_variable>
 #include <map>
@@ -45,6 +46,7 @@ public:
 
 private:
   void run() {
+    name_this_thread("troupe-timers");
     std::unique_lock lock(mutex_);
     while (!stopped_) {
       if (tasks_.empty()) {

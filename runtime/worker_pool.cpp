@@ -1,5 +1,7 @@
 #include "runtime/worker_pool.hpp"
 
+#include "runtime/observe/thread_name.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -183,6 +185,7 @@ std::shared_ptr<Resumable> WorkerPool::wait_for_work(Worker& own) {
 
 void WorkerPool::run(Worker& own) {
   own.thread = std::this_thread::get_id();
+  name_this_thread("troupe-worker");
   while (true) {
     std::shared_ptr<Resumable> next = take_next(own);
     if (!next) next = look_around(own);

@@ -1,5 +1,6 @@
 #include "runtime/transport/zmq_transport.hpp"
 
+#include "runtime/observe/thread_name.hpp"
 #include "runtime/transport/zmq_listen.hpp"
 #include "runtime/transport/zmq_post_office.hpp"
 #include "runtime/transport/zmq_sockets.hpp"
@@ -128,7 +129,10 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   outbox_->open();
   office_ = std::make_unique<ZmqPostOffice>(std::move(parts),
                                             ZmqPostOffice::Surroundings{outbox_, waker_, sink, tally_, stop_, clock_});
-  thread_ = start_thread_without_signals([office = office_.get()] { office->run(); });
+  thread_ = start_thread_without_signals([office = office_.get()] {
+    name_this_thread("troupe-post");
+    office->run();
+  });
   return Done{};
 }
 
