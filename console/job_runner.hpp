@@ -18,6 +18,7 @@ struct JobOptions {
   actors::JobConfig job;
   RunFolder folder;
   std::string listen;  ///< "tcp://host:port" for nodes to join; empty = this machine only
+  std::string key;     ///< file of the key that nodes need to join; empty = none
   std::uint32_t nodes_wanted = 1;
   enum class Agent { embedded, remote } agent = Agent::embedded;
   scheduler::ForkServer* server = nullptr;  ///< of the embedded agent; borrowed

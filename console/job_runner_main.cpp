@@ -4,6 +4,7 @@
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
 #include "console/job_end.hpp"
+#include "console/job_key.hpp"
 #include "console/progress.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
@@ -123,6 +124,7 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
   runtime::ZmqTransportOptions transport;
   const std::string local = "ipc://" + (sockets.path() / "head").string();
   transport.listen = options.listen.empty() ? local : options.listen;
+  transport.key = key_for(transport.listen);
   transport.node_name = "head";
   transport.incarnation = runtime::kHeadIncarnation;
   transport.job = options.listen.empty() ? job : 0;
@@ -227,8 +229,8 @@ int run_job(const JobOptions& options) {
   runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
-  const HeadInfo head{node.endpoint(), static_cast<int>(getpid()), "running", scheduler::wall_time(),
-                      options.listen.empty() ? job : 0};
+  const HeadInfo head{node.endpoint(),        static_cast<int>(getpid()),       "running",
+                      scheduler::wall_time(), options.listen.empty() ? job : 0, options.key};
   write_head_info(options.folder, head);
 
   if (options.agent == JobOptions::Agent::remote) {

@@ -1,4 +1,5 @@
 #include "console/commands.hpp"
+#include "console/job_key.hpp"
 #include "console/worker_processes.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
@@ -56,6 +57,8 @@ int run_node(const ParsedCommand& command) {
   const std::string name = command.node_name("name", host_name());
   const std::string listen = command.address("listen", "tcp://127.0.0.1:*", Address::listen);
   const std::string head = command.address("join", "", Address::connect);
+  use_key(command, MissingKey::refuse);
+  warn_when_open(listen);
   const auto server = make_fork_server();
   runtime::log_to_stderr("info");
   sigset_t signals;
@@ -66,6 +69,7 @@ int run_node(const ParsedCommand& command) {
 
   runtime::ZmqTransportOptions transport;
   transport.listen = listen;
+  transport.key = key_for(listen);
   transport.node_name = scheduler::agent_name(name);
   const std::uint32_t incarnation = scheduler::node_incarnation(std::chrono::system_clock::now());
   transport.incarnation = incarnation;

@@ -90,20 +90,18 @@ std::optional<HeadInfo> read_head_info(const RunFolder& folder) {
   if (!file) return std::nullopt;
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
-  HeadInfo info{field(json, "endpoint"), 0, field(json, "state"), field(json, "started")};
+  HeadInfo info{field(json, "endpoint"), 0, field(json, "state"), field(json, "started"), 0, ""};
   if (const auto pid = json.find("pid"); pid != json.end() && pid->is_number_integer()) info.process = pid->get<int>();
   if (const auto job = json.find("job"); job != json.end() && job->is_number_unsigned()) {
     info.job = job->get<std::uint64_t>();
   }
+  info.key = field(json, "key");
   return info;
 }
 
 void write_head_info(const RunFolder& folder, const HeadInfo& info) {
-  const nlohmann::ordered_json json = {{"endpoint", info.endpoint},
-                                       {"pid", info.process},
-                                       {"state", info.state},
-                                       {"started", info.started},
-                                       {"job", info.job}};
+  const nlohmann::ordered_json json = {{"endpoint", info.endpoint}, {"pid", info.process}, {"state", info.state},
+                                       {"started", info.started},   {"job", info.job},     {"key", info.key}};
   const std::string text = json.dump() + "\n";
   const std::filesystem::path fresh = folder.head().string() + "." + std::to_string(getpid());
   const int descriptor = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

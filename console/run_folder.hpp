@@ -37,6 +37,7 @@ struct HeadInfo {
   std::string state;      ///< "running", "finished", "failed" or "stopped"
   std::string started;    ///< wall-clock time, for people
   std::uint64_t job = 0;  ///< what the head's transport wants to hear from whoever calls; 0 = any
+  std::string key;        ///< file of the key that callers need; empty = none
 };
 
 /// Nothing when the file is absent or torn.

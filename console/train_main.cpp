@@ -4,6 +4,7 @@
 #include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
 #include "console/job_end.hpp"
+#include "console/job_key.hpp"
 #include "console/job_runner.hpp"
 #include "console/resume.hpp"
 #include "console/worker_processes.hpp"
@@ -108,7 +109,10 @@ int run_train(const ParsedCommand& command) {
 
 int run_head(const ParsedCommand& command) {
   JobOptions options = job_options(command);
+  use_key(command, MissingKey::make);
   options.listen = command.address("listen", "tcp://127.0.0.1:7700", ParsedCommand::Address::listen);
+  options.key = key_file();
+  warn_when_open(options.listen);
   options.nodes_wanted = static_cast<std::uint32_t>(command.integer("nodes", 1, 1, 10'000));
   options.agent = JobOptions::Agent::remote;
   return run(command, options);
@@ -125,6 +129,8 @@ int run_kill(const ParsedCommand& command) {
   runtime::ZmqTransportOptions transport;
   transport.listen =
       head->endpoint.starts_with("tcp://") ? "tcp://127.0.0.1:*" : "ipc://" + (sockets.path() / "console").string();
+  if (!head->key.empty() && key_file().empty()) ::setenv("TROUPE_KEY", head->key.c_str(), 1);
+  transport.key = key_for(transport.listen);
   transport.node_name = "console";
   transport.job = head->job;
   transport.incarnation = static_cast<std::uint32_t>(getpid());

@@ -1,5 +1,6 @@
 #include "actors/actor_types.hpp"
 #include "console/commands.hpp"
+#include "console/job_key.hpp"
 #include "console/worker_processes.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
@@ -43,6 +44,7 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
   options.node_name = input.actor.name;
   options.incarnation = input.actor.incarnation;
   options.job = input.job;
+  options.key = key_for(options.listen);
   return runtime::make_zmq_transport(std::move(options));
 }
 

@@ -12,7 +12,7 @@
 namespace troupe::console {
 namespace {
 
-constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoFigure = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kMostStaleness = 64;  // the last bar holds what is beyond
 
 std::string print(const char* format, double number) {
@@ -29,7 +29,7 @@ std::string format_share(double share) {
 std::vector<std::pair<double, double>> curve(const std::vector<nlohmann::json>& lines, const char* field) {
   std::vector<std::pair<double, double>> points;
   for (const nlohmann::json& line : lines) {
-    points.emplace_back(number_of(line, "step", kAbsent), number_of(line, field, kAbsent));
+    points.emplace_back(number_of(line, "step", kNoFigure), number_of(line, field, kNoFigure));
   }
   return points;
 }
@@ -42,7 +42,7 @@ std::string figure(std::string_view name, const std::string& value, const std::s
 const nlohmann::json* best_validation(const std::vector<nlohmann::json>& lines) {
   const nlohmann::json* best = nullptr;
   for (const nlohmann::json& line : lines) {
-    const double loss = number_of(line, "loss", kAbsent);
+    const double loss = number_of(line, "loss", kNoFigure);
     if (std::isfinite(loss) && (best == nullptr || loss < number_of(*best, "loss"))) best = &line;
   }
   return best;
@@ -68,10 +68,10 @@ std::string run_state(const std::vector<nlohmann::json>& events) {
 double median_speed(const std::vector<nlohmann::json>& metrics) {
   std::vector<double> speeds;
   for (const nlohmann::json& line : metrics) {
-    const double speed = number_of(line, "tokens_per_second", kAbsent);
+    const double speed = number_of(line, "tokens_per_second", kNoFigure);
     if (std::isfinite(speed)) speeds.push_back(speed);
   }
-  if (speeds.empty()) return kAbsent;
+  if (speeds.empty()) return kNoFigure;
   const auto middle = speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2);
   std::nth_element(speeds.begin(), middle, speeds.end());
   return *middle;
@@ -115,10 +115,10 @@ std::string render_figures(const ReportInput& input) {
   const nlohmann::json* best = best_validation(input.validation);
   std::string text = "<div class=\"figures\">";
   text += figure("steps", format_number(number_of(last, "step")), run_state(input.events));
-  text += figure("training loss", format_loss(number_of(last, "loss", kAbsent)), "nats per token, last step");
+  text += figure("training loss", format_loss(number_of(last, "loss", kNoFigure)), "nats per token, last step");
   text += figure("best validation loss", best == nullptr ? "-" : format_loss(number_of(*best, "loss")),
                  best == nullptr ? "none yet" : "at step " + format_number(number_of(*best, "step")));
-  text += figure("validation accuracy", best == nullptr ? "-" : format_share(number_of(*best, "accuracy", kAbsent)),
+  text += figure("validation accuracy", best == nullptr ? "-" : format_share(number_of(*best, "accuracy", kNoFigure)),
                  "of next tokens, at the best step");
   text += figure("speed", print("%.0f", median_speed(input.metrics)), "tokens per second, median");
   text += figure("restarts", std::to_string(count_events(input.events, "actor_restart")), "of actors that died");
@@ -148,9 +148,10 @@ std::string render_epochs(const ReportInput& input) {
     const auto best = line.find("best");
     const bool is_best = best != line.end() && best->is_boolean() && best->get<bool>();
     rows.push_back({format_number(number_of(line, "step")), format_number(number_of(line, "epoch")),
-                    format_loss(number_of(line, "train_loss", kAbsent)), format_loss(number_of(line, "loss", kAbsent)),
-                    format_share(number_of(line, "train_accuracy", kAbsent)),
-                    format_share(number_of(line, "accuracy", kAbsent)),
+                    format_loss(number_of(line, "train_loss", kNoFigure)),
+                    format_loss(number_of(line, "loss", kNoFigure)),
+                    format_share(number_of(line, "train_accuracy", kNoFigure)),
+                    format_share(number_of(line, "accuracy", kNoFigure)),
                     format_duration(number_of(line, "epoch_seconds", -1)), is_best ? "best so far" : ""});
   }
   return render_html_table({"step", "epoch", "training loss", "validation loss", "training accuracy",
@@ -166,11 +167,11 @@ std::string render_restarts(const ReportInput& input) {
     const std::string actor = text_of(event, "actor");
     if (kind == "actor_down") {
       waiting[actor] = rows.size();
-      rows.push_back({print("%.1f s", number_of(event, "seconds", kAbsent)),
+      rows.push_back({print("%.1f s", number_of(event, "seconds", kNoFigure)),
                       actor + "#" + std::to_string(integer_of(event, "incarnation")), text_of(event, "node", "-"),
                       text_of(event, "cause", "-"), "not up again"});
     } else if (kind == "actor_up" && waiting.contains(actor)) {
-      rows[waiting[actor]].back() = print("%.1f s", number_of(event, "seconds", kAbsent)) + " as #" +
+      rows[waiting[actor]].back() = print("%.1f s", number_of(event, "seconds", kNoFigure)) + " as #" +
                                     std::to_string(integer_of(event, "incarnation"));
       waiting.erase(actor);
     }

@@ -1,8 +1,11 @@
 # Sources of the ZeroMQ transport, relative to runtime/.
 set(ZMQ_SOURCES
   transport/shm_arena.cpp
+  transport/zmq_attention.cpp
+  transport/zmq_doorkeeper.cpp
   transport/zmq_handshake.cpp
   transport/zmq_inbox.cpp
+  transport/zmq_link_key.cpp
   transport/zmq_listen.cpp
   transport/zmq_out_link.cpp
   transport/zmq_outbox.cpp

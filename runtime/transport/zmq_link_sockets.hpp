@@ -25,6 +25,7 @@ public:
     none,
     refused,  ///< it never was: nobody listens there
     broken,   ///< it is over; what came before can still be received
+    locked,   ///< somebody is there who has another key, or none, or wants one
   };
 
   virtual ~DialedConnection() = default;

@@ -103,7 +103,7 @@ void set_link_options(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
 }
 
-Result<Listening> listen_on(zmq::context_t& context, const std::string& where) {
+Result<Listening> listen_on(zmq::context_t& context, const std::string& where, const std::optional<LinkKey>& key) {
   Listening listening{zmq::socket_t(context, zmq::socket_type::router), where, {}};
   set_link_options(listening.router);
   listening.router.set(zmq::sockopt::router_mandatory, true);
@@ -126,6 +126,11 @@ Result<Listening> listen_on(zmq::context_t& context, const std::string& where) {
   const std::string host = where.substr(kTcp.size(), colon - kTcp.size());
   const Result<std::string> number = numeric_host(where, host);
   if (!number) return number.failure();
+  if (key) {
+    listening.router.set(zmq::sockopt::curve_server, true);
+    listening.router.set(zmq::sockopt::curve_secretkey, key->secret_key);
+    listening.router.set(zmq::sockopt::zap_domain, std::string("troupe"));
+  }
   const std::string target = std::string(kTcp) + *number + where.substr(colon);
   if (Result<Done> bound = bind_socket(listening.router, where, target); !bound) return bound.failure();
   const std::string last = listening.router.get(zmq::sockopt::last_endpoint);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "runtime/result.hpp"
+#include "runtime/transport/zmq_link_key.hpp"
 
 #include <zmq.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace troupe::runtime {
@@ -21,7 +23,9 @@ struct Listening {
 /// Failures: endpoint in use, no such address, folder not private, path too long; the text says what to do.
 ///
 /// ZS-1  An endpoint somebody else listens on is refused, tcp and ipc alike; the file of a dead process is replaced.
-[[nodiscard]] Result<Listening> listen_on(zmq::context_t& context, const std::string& where);
+/// A tcp endpoint with a key answers only those who have it (the Doorkeeper of the same context has to be there first).
+[[nodiscard]] Result<Listening> listen_on(zmq::context_t& context, const std::string& where,
+                                          const std::optional<LinkKey>& key = {});
 
 /// Options every data socket has, whichever side.
 void set_link_options(zmq::socket_t& socket);

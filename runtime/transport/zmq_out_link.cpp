@@ -266,7 +266,11 @@ void ZmqOutLink::read_news(TimePoint now) {
       break;
     case DialedConnection::News::broken:
       read(now);  // a goodbye may have come just before the end
+      if (state_ == State::dialing) ++hang_ups_;
       break;
+    case DialedConnection::News::locked:
+      return die({FailureKind::disconnected,
+                  "the node at " + endpoint_ + " does not have the same key: start both with the same key file"});
   }
   lose_connection(now);
 }
@@ -287,7 +291,9 @@ void ZmqOutLink::tick(TimePoint now) {
   }
   if (now - not_up_since_ > parts_.options.peer_timeout) {
     const std::string what = state_ == State::dialing ? "nobody answered at " : "connection lost to ";
-    return die({FailureKind::disconnected, what + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
+    const std::string why = hang_ups_ == 0 ? "" : "; it hangs up before a word is said: has it the same key?";
+    return die(
+        {FailureKind::disconnected, what + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout) + why});
   }
   if (!connection_ && now >= next_dial_) dial(now);
 }

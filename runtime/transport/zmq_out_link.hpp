@@ -125,6 +125,7 @@ private:
   std::uint64_t dials_ = 0;                       // since the link began
   std::uint32_t attempt_ = 0;                     // since the connection broke: sets the delay before the next dial
   std::uint32_t refusals_ = 0;
+  std::uint32_t hang_ups_ = 0;  // before the first welcome
   bool leaving_ = false;
   bool drained_ = false;
   TimePoint next_dial_;

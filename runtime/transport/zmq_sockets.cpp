@@ -1,8 +1,9 @@
 #include "runtime/transport/zmq_sockets.hpp"
 
+#include "runtime/transport/zmq_handshake.hpp"
+
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -18,26 +19,6 @@ constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_E
 
 }  // namespace
 
-Received Attention::receive(std::vector<Frame>& frames) {
-  if (!is_due_) {
-    frames.clear();
-    return Received::nothing;
-  }
-  const Received received = receive_frames(*socket_, frames);
-  is_due_ = received == Received::message;
-  return received;
-}
-
-bool Attention::send(std::vector<Frame>& frames) {
-  is_due_ = true;
-  return send_frames(*socket_, frames);
-}
-
-bool Attention::has_news() {
-  if (is_due_) is_due_ = (socket_->get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
-  return is_due_;
-}
-
 /// Thread-safety: as DialedConnection.
 /// Ownership:     owns socket and monitor.
 /// Errors:        the constructor throws zmq::error_t.
@@ -51,6 +32,11 @@ public:
     socket_.set(zmq::sockopt::reconnect_ivl, kNoReconnect);
     // One name per connection: the peer's ROUTER ignores a name it still holds for a broken one.
     socket_.set(zmq::sockopt::routing_id, name);
+    if (sockets.key_ && endpoint.starts_with(kTcp)) {
+      socket_.set(zmq::sockopt::curve_serverkey, sockets.key_->public_key);
+      socket_.set(zmq::sockopt::curve_publickey, sockets.key_->public_key);
+      socket_.set(zmq::sockopt::curve_secretkey, sockets.key_->secret_key);
+    }
     const std::string monitor_name = "inproc://link-monitor#" + std::to_string(++sockets_.dials_);
     if (zmq_socket_monitor(socket_.handle(), monitor_name.c_str(), kWatchedEvents) != 0) throw zmq::error_t();
     monitor_ = zmq::socket_t(*sockets_.context_, zmq::socket_type::pair);
@@ -74,10 +60,10 @@ public:
   [[nodiscard]] News news() override {
     std::vector<Frame> frames;
     while (events_->receive(frames) == Received::message) {
-      std::uint16_t event = 0;
-      if (frames[0].size() < sizeof event) continue;
-      std::memcpy(&event, frames[0].data(), sizeof event);
-      return event == ZMQ_EVENT_CLOSED ? News::refused : News::broken;
+      const std::optional<MonitorEvent> event = monitor_event(frames);
+      if (event && event->what == ZMQ_EVENT_CLOSED) return News::refused;
+      if (event && event->is_about_keys()) return News::locked;
+      if (event) return News::broken;
     }
     return News::none;
   }
@@ -94,10 +80,16 @@ private:
   std::optional<Attention> events_;
 };
 
-ZmqSockets::ZmqSockets(std::shared_ptr<zmq::context_t> context, std::vector<Listening> listenings,
-                       std::shared_ptr<Waker> waker)
-    : context_(std::move(context)), listenings_(std::move(listenings)), waker_(std::move(waker)) {
-  for (Listening& listening : listenings_) routers_.emplace_back(listening.router);
+ZmqSockets::ZmqSockets(Parts parts)
+    : context_(std::move(parts.context)),
+      listenings_(std::move(parts.listenings)),
+      waker_(std::move(parts.waker)),
+      key_(std::move(parts.key)),
+      doorkeeper_(std::move(parts.doorkeeper)) {
+  for (Listening& listening : listenings_) {
+    routers_.emplace_back(listening.router);
+    if (doorkeeper_ && listening.socket_file.empty()) doorkeeper_->watch(listening.router);
+  }
 }
 
 Result<std::unique_ptr<DialedConnection>> ZmqSockets::dial(const std::string& endpoint, const std::string& name) {
@@ -111,6 +103,7 @@ Result<std::unique_ptr<DialedConnection>> ZmqSockets::dial(const std::string& en
 void ZmqSockets::wait(Duration at_most) {
   watched_.clear();
   for (Attention& router : routers_) watched_.push_back(&router);
+  if (doorkeeper_) doorkeeper_->add_watched(watched_);
   for (Connection* const connection : connections_) connection->add_watched(watched_);
   if (at_most > Duration(0)) {
     const bool has_news = std::ranges::any_of(watched_, [](Attention* each) { return each->has_news(); });
@@ -122,11 +115,11 @@ void ZmqSockets::wait(Duration at_most) {
   const auto milliseconds = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(at_most).count());
   const int ready = ::poll(descriptors_.data(), descriptors_.size(), milliseconds);
   if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
-  if (ready <= 0) return;
-  if (descriptors_.front().revents != 0) waker_->drain();
-  for (std::size_t i = 0; i < watched_.size(); ++i) {
+  if (ready > 0 && descriptors_.front().revents != 0) waker_->drain();
+  for (std::size_t i = 0; ready > 0 && i < watched_.size(); ++i) {
     if (descriptors_[i + 1].revents != 0) watched_[i]->note_signal();
   }
+  if (doorkeeper_) doorkeeper_->answer();
 }
 
 void ZmqSockets::stop_listening(std::chrono::milliseconds linger) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/transport/zmq_attention.hpp"
+#include "runtime/transport/zmq_doorkeeper.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_listen.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
@@ -9,36 +11,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace troupe::runtime {
-
-/// Knows when a socket need not be asked. To ask one that has nothing costs two system calls, to look at the
-/// descriptors of all of them together one.
-///
-/// Thread-safety: the post office's thread.
-/// Ownership:     borrows the socket.
-/// Errors:        as the socket.
-/// Restart:       made with its socket.
-class Attention {
-public:
-  explicit Attention(zmq::socket_t& socket) : socket_(&socket), descriptor_(socket.get(zmq::sockopt::fd)) {}
-
-  [[nodiscard]] Received receive(std::vector<Frame>& frames);
-  [[nodiscard]] bool send(std::vector<Frame>& frames);
-  /// Whether there is something to receive, also where its descriptor would not say so any more.
-  [[nodiscard]] bool has_news();
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-  void note_signal() { is_due_ = true; }
-
-private:
-  zmq::socket_t* socket_;
-  int descriptor_ = -1;
-  // The descriptor tells of a change once, and only until any call on the socket has seen it: from then on until a
-  // receive() found nothing the socket itself has to be asked.
-  bool is_due_ = true;
-};
 
 /// The sockets of ZeroMQ: one ROUTER for each place listened on, one DEALER with its monitor for each connection.
 ///
@@ -48,7 +25,14 @@ private:
 /// Restart:       as LinkSockets.
 class ZmqSockets final : public LinkSockets {
 public:
-  ZmqSockets(std::shared_ptr<zmq::context_t> context, std::vector<Listening> listenings, std::shared_ptr<Waker> waker);
+  struct Parts {
+    std::shared_ptr<zmq::context_t> context;
+    std::vector<Listening> listenings;
+    std::shared_ptr<Waker> waker;
+    std::optional<LinkKey> key;
+    std::unique_ptr<Doorkeeper> doorkeeper;  ///< there when there is a key
+  };
+  explicit ZmqSockets(Parts parts);
 
   [[nodiscard]] Result<std::unique_ptr<DialedConnection>> dial(const std::string& endpoint,
                                                                const std::string& name) override;
@@ -69,6 +53,8 @@ private:
   std::vector<Listening> listenings_;
   std::vector<Attention> routers_;  // of the listenings, in their order
   const std::shared_ptr<Waker> waker_;
+  const std::optional<LinkKey> key_;
+  const std::unique_ptr<Doorkeeper> doorkeeper_;
   std::vector<Connection*> connections_;  // each takes itself out when it ends
   std::vector<Attention*> watched_;       // of the wait under way
   std::vector<pollfd> descriptors_;

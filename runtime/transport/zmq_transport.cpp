@@ -83,7 +83,7 @@ Result<std::vector<Listening>> ZmqTransport::listen(zmq::context_t& context) con
   std::vector<Listening> listenings;
   for (const std::string& where : {options_.listen, options_.also_listen}) {
     if (where.empty() && !listenings.empty()) continue;
-    Result<Listening> listening = listen_on(context, where);
+    Result<Listening> listening = listen_on(context, where, options_.key);
     if (!listening) return listening.failure();
     listenings.push_back(std::move(listening).value());
   }
@@ -112,6 +112,8 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   parts.options = options_;
   const auto context = std::make_shared<zmq::context_t>(1);
   context->set(zmq::ctxopt::max_sockets, kMaxSockets);
+  std::unique_ptr<Doorkeeper> doorkeeper;
+  if (options_.key) doorkeeper = std::make_unique<Doorkeeper>(*context, *options_.key);
   Result<std::vector<Listening>> listenings = listen(*context);
   if (!listenings) return listenings.failure();
   if (options_.arena_bytes > 0) {
@@ -124,7 +126,8 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
     }
   }
   identify(parts, *listenings);
-  parts.sockets = std::make_unique<ZmqSockets>(context, std::move(listenings).value(), waker_);
+  parts.sockets = std::make_unique<ZmqSockets>(
+      ZmqSockets::Parts{context, std::move(listenings).value(), waker_, options_.key, std::move(doorkeeper)});
   endpoint_ = parts.self.endpoint;
   outbox_->open();
   office_ = std::make_unique<ZmqPostOffice>(std::move(parts),

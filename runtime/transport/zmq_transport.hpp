@@ -2,10 +2,12 @@
 
 #include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/transport.hpp"
+#include "runtime/transport/zmq_link_key.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe::runtime {
@@ -23,6 +25,7 @@ struct ZmqTransportOptions {
   std::size_t window_bytes = 64ULL << 20;  ///< the same in bytes; one message larger than it may go alone
   Duration heartbeat = std::chrono::milliseconds(200);
   Duration peer_timeout = std::chrono::seconds(5);
+  std::optional<LinkKey> key;  ///< of the job: tcp endpoints speak with those who have it and nobody else
 };
 
 /// A transport between processes and machines over ZeroMQ sockets; docs/transport.md describes the protocol.

@@ -76,12 +76,14 @@ TEST(RunFolder, HeadInfoIsWrittenWholeAndReadBack) {
   const RunFolder folder{scratch.path()};
   EXPECT_FALSE(read_head_info(folder));
   EXPECT_FALSE(is_run_alive(folder));
-  write_head_info(folder, {"tcp://127.0.0.1:7700", getpid(), "running", "2026-01-01T00:00:00Z"});
+  write_head_info(folder, {"tcp://127.0.0.1:7700", getpid(), "running", "2026-01-01T00:00:00Z", 7, "/run/key"});
   const auto info = read_head_info(folder);
   ASSERT_TRUE(info);
   EXPECT_EQ(info->endpoint, "tcp://127.0.0.1:7700");
   EXPECT_EQ(info->process, getpid());
   EXPECT_EQ(info->started, "2026-01-01T00:00:00Z");
+  EXPECT_EQ(info->job, 7U);
+  EXPECT_EQ(info->key, "/run/key");
   EXPECT_FALSE(is_run_alive(folder)) << "head.json alone says nothing: its process may be another by now";
   std::ofstream(folder.head(), std::ios::trunc) << "{\"pid\":";
   EXPECT_FALSE(read_head_info(folder));

@@ -28,8 +28,8 @@ class SeveralNodes(ProgramTest):
     def lead(self, name, nodes, *more):
         return self.start("head", "job.toml", *self.overrides(), *more, "--listen", self.address, "--nodes", nodes, "--run-dir", name)
 
-    def join(self, name):
-        return self.start("node", "--join", self.address, "--name", name)
+    def join(self, name, *more):
+        return self.start("node", "--join", self.address, "--name", name, *more)
 
     def end(self, *nodes):
         for node in nodes:
@@ -47,6 +47,43 @@ class SeveralNodes(ProgramTest):
         self.assertEqual({line["node"] for line in run.events("actor_up")}, {"a", "b"})
         self.end(*nodes)
         self.assert_same_training(run, reference)
+
+    def test_who_has_the_key_joins_and_who_has_not_does_not(self):
+        reference = self.train(*self.overrides(), name="one-node")
+        key = self.folder / "key"
+        head = self.lead("locked", 2, "--key", key)
+        self.wait_for(key.exists, "the key that the head makes")
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        stranger = self.join("stranger")
+        nodes = [self.join(name, "--key", key) for name in ("a", "b")]
+        run = Run(self.folder / "locked")
+        self.wait_for(lambda: run.events("actor_up"), "actors")
+        killed = self.troupe("kill", "stage/r0.s0", "--run-dir", run.folder)
+        self.assertEqual(killed.returncode, 0, killed.stderr)  # the run folder says where the key is
+        done = self.finish(head)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = Run(self.folder / "locked", done)
+        self.assertEqual({line["node"] for line in run.events("node_joined")}, {"a", "b"})
+        self.assertIn("event=peer_refused", done.stderr)
+        self.end(*nodes)
+        stranger.send_signal(signal.SIGTERM)
+        self.assertIn("does not have the same key", self.finish(stranger).stderr)
+        self.assert_same_training(run, reference)
+
+    def test_a_key_that_is_none_is_refused_before_anything_starts(self):
+        key = self.folder / "key"
+        missing = self.finish(self.join("a", "--key", key))
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn(f"key {key}: No such file or directory; copy it from the head's machine", missing.stderr)
+        key.write_text("public nonsense\n")
+        key.chmod(0o644)
+        open_to_all = self.finish(self.join("a", "--key", key))
+        self.assertEqual(open_to_all.returncode, 2)
+        self.assertIn("others may read it; chmod 600", open_to_all.stderr)
+        key.chmod(0o600)
+        broken = self.finish(self.lead("locked", 1, "--key", key))
+        self.assertEqual(broken.returncode, 2)
+        self.assertIn("holds no pair of keys", broken.stderr)
 
     def test_a_killed_node_is_replaced_by_the_next_that_joins(self):
         reference = self.train(*self.overrides(), name="one-node")
