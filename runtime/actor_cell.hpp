@@ -7,6 +7,9 @@
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
 #include "runtime/open_requests.hpp"
+#include "runtime/stream/out_streams.hpp"
+#include "runtime/stream/stream_protocol.hpp"
+#include "runtime/task/activity.hpp"
 
 #include <array>
 #include <atomic>
@@ -72,6 +75,10 @@ public:
   /// @threadsafe
   [[nodiscard]] bool has_open_requests() const { return open_.count() > 0; }
   /// @threadsafe
+  [[nodiscard]] bool has_streams() const { return out_streams_.count() > 0; }
+  /// @threadsafe  The streams of such readers are over, in a turn of this actor.
+  void end_streams(std::function<bool(const ReplyTo&)> matches, Failure why);
+  /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
   /// @threadsafe
   void count_stale() { stale_rejected_.fetch_add(1, std::memory_order_relaxed); }
@@ -93,9 +100,12 @@ private:
 
   /// Work that is no message, done between messages in the order pushed.
   void push_task(Task task, Lane lane = Lane::ordinary);
+  /// The same, which waits for handlers that wait, as a message does.
+  void push_waiting_task(Task task, Lane lane = Lane::ordinary);
   void run_start();
-  void take_turn(Mail& mail);
-  void handle(Mail& mail);
+  void take_turn(MailPtr& mail);
+  void end_turn();
+  void handle(MailPtr& mail);
   void handle_answer(Mail& mail, Context& context);
   void answer_owed(const Mail& request);
   void note_begin(const Mail& mail);
@@ -104,7 +114,7 @@ private:
   void answer(const ReplyTo& asker, MailPtr mail);
 
   std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
-                    std::unique_ptr<Awaiting> awaiting);
+                    std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr);
   void watch_deadline(TimePoint due);
   void fail_due();
   void fail_rows(std::vector<OpenRequests::Row> rows, const std::function<Failure(const OpenRequests::Row&)>& why);
@@ -122,6 +132,29 @@ private:
   void keep_for_later(const ActorId& to, MailPtr mail);
   void send_kept();
   void look_for_room_later();
+
+  Result<Done> send_answer(const ReplyTo& asker, MailPtr& mail);
+  void send_stream(std::uint64_t number);
+  void send_streams();
+  void end_stream(std::uint64_t number, const Failure& why);
+  void fail_streams(const Failure& seen_outside);
+  void tell_of_stream(const OutStream::WhenRoom& then, const Result<Done>& room);
+  void hear_grant(Mail& mail);
+  void hear_stream(OpenRequests::Row& row, Mail& mail, Context& context);
+  void grant_wanted(OpenRequests::Row& row);
+  void send_grant(const ReplyTo& producer, StreamGrant grant);
+  void cancel_at_producer(const OpenRequests::Row& row);
+  void refuse_stream(Mail& mail);
+  [[nodiscard]] static ReplyTo producer_of(const Mail& mail);
+  [[nodiscard]] static bool stream_ends_well(const OpenRequests::Row& row, const Mail& mail);
+
+  [[nodiscard]] Activities& activities();
+  void resume_activity(Activity& activity, std::coroutine_handle<> at);
+  void resume_later(Activity& activity, Duration delay, std::coroutine_handle<> at);
+  void end_activities(const Failure& seen_outside);
+  void choose_hold();
+  [[nodiscard]] bool has_to_wait(const Mail& mail) const;
+  [[nodiscard]] Failure did_not_answer(const Mail& request) const;
 
   void finish();
   void fail(const Failure& cause);
@@ -178,7 +211,10 @@ private:
   std::unique_ptr<Extras> extras_;
   Started on_started_;
   bool has_forgotten_ = false;
-  enum class Answer { owed, given } answer_ = Answer::given;
+  Duty answer_ = Duty::done;
+  enum class Hold { none, ordinary, all } hold_ = Hold::none;  // what is not handled while a coroutine waits
+  std::unique_ptr<Activities> activities_;
+  OutStreams out_streams_;
   enum class Wish { live, stop } wish_ = Wish::live;
 
   // Written in the actor's turn (the counters by anybody), read by anybody.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace troupe::runtime {
 
@@ -25,6 +26,11 @@ inline constexpr std::size_t kMaxNameBytes = 200;
 struct ActorId {
   std::string name;
   std::uint32_t incarnation = 0;
+
+  // No aggregate: g++ 12 miscompiles temporaries of aggregates with text in an expression with co_await.
+  ActorId() = default;
+  explicit ActorId(std::string actor) : name(std::move(actor)) {}
+  ActorId(std::string actor, std::uint32_t start) : name(std::move(actor)), incarnation(start) {}
 
   bool operator==(const ActorId&) const = default;
 

@@ -190,8 +190,24 @@ void NodeCore::fail_target(const ActorId& actor, const Failure& why) {
                 why);
 }
 
+void NodeCore::end_streams(const std::function<bool(const ReplyTo&)>& matches, const Failure& why) {
+  std::vector<std::shared_ptr<ActorCell>> producers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, cell] : cells_) {
+      if (cell->has_streams()) producers.push_back(cell);
+    }
+  }
+  for (const auto& producer : producers) producer->end_streams(matches, why);
+}
+
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
   directory.bury(actor);
+  end_streams(
+      [key = name_hash(actor.name), actor](const ReplyTo& reader) {
+        return reader.asker == key && reader.asker_incarnation <= actor.incarnation;
+      },
+      {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   fail_target(actor, {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   tell_watchers(actor, cause);
 }
@@ -201,6 +217,7 @@ void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   pending_.fail_endpoint(endpoint, cause);
   fail_requests([endpoint](OpenRequests& open, std::uint64_t asked) { return open.take_endpoint(endpoint, asked); },
                 cause);
+  end_streams([endpoint](const ReplyTo& reader) { return reader.endpoint == endpoint; }, cause);
   watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);

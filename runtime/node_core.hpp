@@ -88,6 +88,10 @@ private:
   /// What actors and others ask of a target, or of a node, and that can have no answer any more.
   void fail_requests(const ActorCell::Take& take, const Failure& why);
   void fail_target(const ActorId& actor, const Failure& why);
+  /// Those that actors here fill for such readers are over.
+  void end_streams(const std::function<bool(const ReplyTo&)>& matches, const Failure& why);
+  /// A stream for a reader that may not be there any more: then its producer hears of it.
+  void take_opened(Envelope opened);
   void receive_watch(const Envelope& envelope);
   void receive_down(const Envelope& envelope);
   [[nodiscard]] bool is_acceptable(const Envelope& envelope);

@@ -1,5 +1,7 @@
 #include "runtime/node_core.hpp"
 
+#include "runtime/stream/stream_protocol.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -162,7 +164,8 @@ Result<Done> NodeCore::take_answer(MailPtr mail) {
   static const Failure late{FailureKind::disconnected, "the asker does not wait any more"};
   if (mail->header.receiver != 0) {
     const std::shared_ptr<ActorCell> asker = find_cell(mail->header.receiver);
-    return asker && asker->has_open_requests() ? deliver_local(*asker, mail) : Result<Done>(late);
+    const bool waits = asker && (asker->has_open_requests() || asker->has_streams());
+    return waits ? deliver_local(*asker, mail) : Result<Done>(late);
   }
   const std::uint64_t correlation = mail->header.correlation;
   const bool failed = mail->header.kind == EnvelopeKind::failure;
@@ -309,6 +312,8 @@ void NodeCore::on_envelope(Envelope envelope) {
       return;
     }
     case EnvelopeKind::reply:
+      if (envelope.message == StreamOpened::kName) return take_opened(std::move(envelope));
+      [[fallthrough]];
     case EnvelopeKind::failure:
       (void)take_answer(std::make_unique<BytesMail>(std::move(envelope)));  // who does not wait any more needs none
       return;
@@ -324,6 +329,19 @@ void NodeCore::on_envelope(Envelope envelope) {
     case EnvelopeKind::bye:
       return;  // the transport's own
   }
+}
+
+void NodeCore::take_opened(Envelope opened) {
+  const ReplyTo producer{std::string(opened.from_endpoint()), 0, opened.header.sender, opened.header.sender_incarnation};
+  const Header header = opened.header;
+  const Result<StreamOpened> body = decode_message<StreamOpened>(opened);
+  if (!body || take_answer(std::make_unique<BytesMail>(std::move(opened)))) return;
+  MailPtr refusal = make_mail(StreamGrant{body->number, 0});
+  refusal->header.sender = header.receiver;
+  refusal->header.sender_incarnation = header.receiver_incarnation;
+  mark_answer(*refusal, producer);
+  address(*refusal, producer.asker, producer.asker_incarnation);
+  (void)hand_over(producer.endpoint, *refusal, options.name);  // a producer that is gone needs no news
 }
 
 void NodeCore::fail_request(const Header& request, const Failure& why) {
