@@ -1,5 +1,6 @@
 #include "runtime/actor_cell.hpp"
 
+#include "runtime/dead_letter.hpp"
 #include "runtime/node_core.hpp"
 #include "runtime/watch.hpp"
 
@@ -192,11 +193,16 @@ void ActorCell::guarded(std::string_view where, const Work& work) {
   }
 }
 
+void ActorCell::behave(Behavior behavior) {
+  behavior_ = std::move(behavior);
+  if_lost_ = behavior_.understands<DeadLetter>() ? IfLost::tell_sender : IfLost::count;
+}
+
 void ActorCell::run_start() {
   const Started started = std::exchange(on_started_, nullptr);
   Context context(node_, *this, nullptr);
   guarded("on_start", [&] {
-    behavior_ = parts_.actor->behavior();
+    behave(parts_.actor->behavior());
     parts_.actor->on_start(context);
     status_.store(ActorStatus::running, std::memory_order_relaxed);
   });
@@ -218,7 +224,7 @@ void ActorCell::take_turn(MailPtr& mail) {
 
 void ActorCell::end_turn() {
   if (extras_ && extras_->next_behavior) {
-    behavior_ = std::move(*std::exchange(extras_->next_behavior, nullptr));
+    behave(std::move(*std::exchange(extras_->next_behavior, nullptr)));
     choose_hold();
   }
   busy_since_ns_.store(0, std::memory_order_relaxed);
@@ -259,6 +265,7 @@ void ActorCell::handle(MailPtr& mail) {
   if (handled) return;
   count_dead_letter();
   core_.log_dead_letter(*mail, handled.failure());
+  core_.tell_of_loss(*mail, handled.failure().within(parts_.id.describe()));
   if (kind == EnvelopeKind::request) {
     answer_ = Duty::done;
     core_.answer_failure(*mail, handled.failure().within(parts_.id.describe()));
@@ -320,6 +327,7 @@ void ActorCell::abandon(const Failure& why) {
 void ActorCell::answer_waiting(std::vector<MailPtr> waiting, const Failure& why) {
   for (const MailPtr& mail : waiting) {
     if (mail->header.kind == EnvelopeKind::request) core_.answer_failure(*mail, why);
+    core_.tell_of_loss(*mail, why);
   }
 }
 

@@ -131,6 +131,7 @@ private:
   [[nodiscard]] bool is_kept_waiting(const ActorId& receiver) const;
   void keep_for_later(const ActorId& to, MailPtr mail);
   void send_kept();
+  void lose_kept(const Mail& mail, const Failure& why);
   void look_for_room_later();
 
   Result<Done> send_answer(const ReplyTo& asker, MailPtr& mail);
@@ -170,7 +171,9 @@ private:
   Mailbox mailbox_;
 
   // The actor's turn only.
+  void behave(Behavior behavior);
   Behavior behavior_;
+  IfLost if_lost_ = IfLost::count;
   OpenRequests open_;
   TimePoint deadline_watched_ = TimePoint::max();  // the earliest, for which the one timer runs
   std::uint64_t deadline_alarm_ = 0;

@@ -228,6 +228,12 @@ void ActorCell::try_kept_again() {
   });
 }
 
+/// Of its own.
+void ActorCell::lose_kept(const Mail& mail, const Failure& why) {
+  if (if_lost_ == IfLost::tell_sender) return core_.tell_of_loss(mail.header, mail.name(), "", why);
+  count_dead_letter();
+}
+
 void ActorCell::send_kept() {
   std::map<std::string, std::deque<Extras::Kept>>& kept = extras().kept;
   for (auto receiver = kept.begin(); receiver != kept.end();) {
@@ -235,7 +241,7 @@ void ActorCell::send_kept() {
     while (!waiting.empty()) {
       const Result<Done> sent = route(waiting.front().to, waiting.front().mail);
       if (!sent && sent.failure().kind == FailureKind::overloaded) break;  // what follows keeps its place
-      if (!sent) count_dead_letter();
+      if (!sent) lose_kept(*waiting.front().mail, sent.failure());
       waiting.pop_front();
       --extras().kept_count;
     }

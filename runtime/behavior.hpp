@@ -67,6 +67,14 @@ public:
     }
     return nullptr;
   }
+  /// There is a row for messages of type M.
+  template <Message M>
+  [[nodiscard]] bool understands() const {
+    for (const Entry& entry : table_) {
+      if (entry.type == &kMessageType<M>) return true;
+    }
+    return false;
+  }
   [[nodiscard]] std::vector<std::string> message_names() const {
     std::vector<std::string> names;
     for (const Entry& entry : table_) names.emplace_back(entry.type->name);

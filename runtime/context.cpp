@@ -36,6 +36,7 @@ TimePoint Context::now() const {
 void Context::sign(Mail& mail) const {
   mail.header.sender = cell_.name_key();
   mail.header.sender_incarnation = self().incarnation;
+  mail.header.if_lost = cell_.if_lost_;
   mail.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
 }
 

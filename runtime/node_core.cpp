@@ -1,5 +1,7 @@
 #include "runtime/node_core.hpp"
 
+#include "runtime/dead_letter.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -221,6 +223,25 @@ void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);
+}
+
+void NodeCore::tell_of_loss(const Mail& lost, const Failure& why) {
+  const Envelope* const bytes = lost.bytes();
+  tell_of_loss(lost.header, lost.name(), bytes != nullptr ? bytes->from_endpoint : "", why);
+}
+
+void NodeCore::tell_of_loss(const Header& lost, std::string_view message, const std::string& from, const Failure& why) {
+  if (lost.kind != EnvelopeKind::message || lost.if_lost != IfLost::tell_sender || lost.sender == 0) return;
+  DeadLetter letter;
+  letter.receiver = {directory.name_of(lost.receiver), lost.receiver_incarnation};
+  letter.message = message;
+  letter.reason = why.within("node " + options.name).shortened();
+  MailPtr mail = make_mail(std::move(letter));
+  address(*mail, lost.sender, lost.sender_incarnation);
+  // A dead letter is nobody's message: what becomes of it is no concern of anybody.
+  if (!from.empty()) return (void)hand_over(from, *mail, options.name);
+  const std::shared_ptr<ActorCell> sender = find_cell(lost.sender);
+  if (sender && deliver_local(*sender, mail)) sender->count_dead_letter();
 }
 
 void NodeCore::log_dead_letter(const Mail& mail, const Failure& why) const {

@@ -60,6 +60,9 @@ public:
   void watch_links(const ActorId& watcher);
   void declare_down(const ActorId& actor, const Failure& cause);
   void cell_ended(const ActorCell& cell, const Failure& cause);
+  /// A message that was taken is not handled: its sender is told, if it has asked for that. `from` is its node.
+  void tell_of_loss(const Header& lost, std::string_view message, const std::string& from, const Failure& why);
+  void tell_of_loss(const Mail& lost, const Failure& why);
   void log_dead_letter(const Mail& mail, const Failure& why) const;
   void log_dead_letter(const Envelope& envelope, const Failure& why) const;
 

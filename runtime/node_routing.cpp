@@ -1,5 +1,6 @@
 #include "runtime/node_core.hpp"
 
+#include "runtime/dead_letter.hpp"
 #include "runtime/stream/stream_protocol.hpp"
 
 #include <spdlog/spdlog.h>
@@ -286,6 +287,7 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
 
 Result<Done> NodeCore::deliver_from_outside(MailPtr& mail) {
   const Header& header = mail->header;
+  const bool header_is_of_nobody = header.sender == 0 && mail->name() == DeadLetter::kName;
   const std::shared_ptr<ActorCell> cell = find_cell(header.receiver);
   if (!cell) {
     const bool dead =
@@ -296,6 +298,7 @@ Result<Done> NodeCore::deliver_from_outside(MailPtr& mail) {
   }
   Result<Done> delivered = deliver_local(*cell, mail);
   if (!delivered && delivered.failure().kind == FailureKind::overloaded) cell->count_dead_letter();
+  if (header_is_of_nobody && delivered) cell->count_dead_letter();  // a DeadLetter for it
   return delivered;
 }
 
@@ -308,6 +311,7 @@ void NodeCore::on_envelope(Envelope envelope) {
       const Result<Done> delivered = deliver_from_outside(mail);
       if (delivered) return;
       log_dead_letter(*mail, delivered.failure());
+      tell_of_loss(*mail, delivered.failure());
       if (mail->header.kind == EnvelopeKind::request) answer_failure(*mail, delivered.failure());
       return;
     }
@@ -359,7 +363,11 @@ void NodeCore::fail_request(const Header& request, const Failure& why) {
 
 void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
   log_dead_letter(envelope, why);
-  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) cell->count_dead_letter();
+  if (envelope.header.if_lost == IfLost::tell_sender) {
+    tell_of_loss(envelope.header, envelope.message, "", why);
+  } else if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) {
+    cell->count_dead_letter();
+  }
   if (envelope.header.kind == EnvelopeKind::request) {
     fail_request(envelope.header, why.within("cannot reach the node of " + envelope.message + "'s receiver"));
   }
