@@ -70,6 +70,8 @@ public:
   /// were asked before the call: what is asked after the event that is told of here is no part of it.
   using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&, std::uint64_t asked)>;
   void fail_requests(Take take, Failure why);
+  /// @threadsafe  It fails with the other's cause, unless that ended in good order.
+  void break_link(const ActorId& other, const Failure& cause);
   /// @threadsafe  There may be room now for what had none.
   void try_kept_again();
   /// @threadsafe

@@ -137,14 +137,6 @@ TimerId Context::send_later(Duration delay, Duration interval, MailPtr mail) {
   return {cell_.start_timer(delay, interval, std::move(mail))};
 }
 
-void Context::watch(const ActorId& actor) {
-  node_.core_->watch(actor, self());
-}
-
-void Context::unwatch(const ActorId& actor) {
-  node_.core_->unwatch(actor, self());
-}
-
 void Context::watch_links() {
   node_.core_->watch_links(self());
 }

@@ -183,6 +183,9 @@ public:
   /// From now on this actor gets ActorDown when `actor` dies (at once if it is dead or unknown).
   void watch(const ActorId& actor);
   void unwatch(const ActorId& actor);
+  /// From now on this actor and `actor` end together, unless in good order (runtime/supervision/link.hpp).
+  void link(const ActorId& actor);
+  void unlink(const ActorId& actor);
   /// From now on, and as long as it lives, this actor gets LinkLost when the node's link to another is given up.
   void watch_links();
 

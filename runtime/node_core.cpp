@@ -227,7 +227,7 @@ void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
 
 void NodeCore::tell_of_loss(const Mail& lost, const Failure& why) {
   const Envelope* const bytes = lost.bytes();
-  tell_of_loss(lost.header, lost.name(), bytes != nullptr ? bytes->from_endpoint : "", why);
+  tell_of_loss(lost.header, lost.name(), std::string(bytes != nullptr ? bytes->from_endpoint() : ""), why);
 }
 
 void NodeCore::tell_of_loss(const Header& lost, std::string_view message, const std::string& from, const Failure& why) {
