@@ -148,8 +148,6 @@ private:
   void send_grant(const ReplyTo& producer, StreamGrant grant);
   void cancel_at_producer(const OpenRequests::Row& row);
   void refuse_stream(Mail& mail);
-  [[nodiscard]] static ReplyTo producer_of(const Mail& mail);
-  [[nodiscard]] static bool stream_ends_well(const OpenRequests::Row& row, const Mail& mail);
 
   [[nodiscard]] Activities& activities();
   void resume_activity(Activity& activity, std::coroutine_handle<> at);

@@ -8,6 +8,15 @@
 
 /// The reader's side of a stream, in its turns: a request that stays open from one item to the next.
 namespace troupe::runtime {
+namespace {
+
+ReplyTo producer_of(const Mail& mail) {
+  ReplyTo producer = NodeCore::asker_of(mail);
+  producer.correlation = 0;  // of no request: a grant
+  return producer;
+}
+
+}  // namespace
 
 StreamId Context::open_reading(const ActorId& to, MailPtr mail, const StreamLimits& limits,
                                std::unique_ptr<Awaiting> awaiting) {
@@ -60,12 +69,6 @@ void ActorCell::refuse_stream(Mail& mail) {
   });
 }
 
-ReplyTo ActorCell::producer_of(const Mail& mail) {
-  ReplyTo producer = NodeCore::asker_of(mail);
-  producer.correlation = 0;  // of no request: a grant
-  return producer;
-}
-
 void ActorCell::hear_stream(OpenRequests::Row& row, Mail& mail, Context& context) {
   InStream& stream = *row.stream;
   const std::string_view name = mail.name();
@@ -77,7 +80,7 @@ void ActorCell::hear_stream(OpenRequests::Row& row, Mail& mail, Context& context
   const bool is_item = stream.number != 0 && stream.open > 0 && name != StreamEnd::kName;
   if (!is_item) {
     const OpenRequests::Row last = *open_.take(mail.header.correlation);
-    if (stream_ends_well(last, mail)) return last.awaiting->end(context);
+    if (last.stream->number != 0 && name == StreamEnd::kName) return last.awaiting->end(context);
     cancel_at_producer(last);
     return last.awaiting->fail({FailureKind::unknown, last.target + " did not answer " + std::string(last.message) +
                                                           " with a stream, but with " + std::string(name)},
@@ -89,10 +92,6 @@ void ActorCell::hear_stream(OpenRequests::Row& row, Mail& mail, Context& context
   awaiting->reply(mail, context);
   OpenRequests::Row* const again = open_.find(mail.header.correlation);
   if (again != nullptr) again->awaiting = std::move(awaiting);
-}
-
-bool ActorCell::stream_ends_well(const OpenRequests::Row& row, const Mail& mail) {
-  return row.stream->number != 0 && mail.name() == StreamEnd::kName;
 }
 
 }  // namespace troupe::runtime
