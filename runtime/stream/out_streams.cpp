@@ -57,6 +57,10 @@ std::uint64_t Context::open_stream() {
   const bool is_owed = (activity_ != nullptr ? activity_->answer : cell_.answer_) == Duty::owed;
   if (!is_owed) return 0;  // nobody asked, or there is an answer: a stream that is over
   const ReplyTo reader = asker();
+  if (reader.asker == 0) {  // it could never grant anything
+    reply_failure({FailureKind::unknown, "only an actor can read a stream"});
+    return 0;
+  }
   set_answered();
   const std::uint64_t number = cell_.out_streams_.add(reader);
   MailPtr opened = make_mail(StreamOpened{number});

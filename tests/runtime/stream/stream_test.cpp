@@ -310,6 +310,13 @@ TEST(Stream, AnAnswerThatIsNoStreamIsAFailure) {
   EXPECT_EQ(heard, Texts{"unknown: answerer did not answer test.ask with a stream, but with test.answer"});
 }
 
+TEST(Stream, WhoAsksFromOutsideAnyActorCannotReadOne) {
+  Pair pair;
+  const Result<Answer> answer = pair.script.right.request<Answer>("counter", Ask{0});
+  EXPECT_EQ(words(answer), "unknown: only an actor can read a stream");
+  EXPECT_EQ(pair.made, Texts{"over: the stream is over: its reader does not read any more"});
+}
+
 TEST(Stream, AStreamOfWhatNobodyAskedIsOver) {
   Script script;
   script.spawn_puppet(script.left, "speaker");
