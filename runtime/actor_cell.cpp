@@ -1,5 +1,6 @@
 #include "runtime/actor_cell.hpp"
 
+#include "runtime/dead_letter.hpp"
 #include "runtime/node_core.hpp"
 #include "runtime/watch.hpp"
 
@@ -26,13 +27,15 @@ bool is_end(ActorStatus status) {
 /// Work that waits for its place between messages.
 class TaskMail final : public Mail {
 public:
-  explicit TaskMail(ActorCell::Task work) : Mail(&kType), task(std::move(work)) {}
+  enum class Waits { no, as_a_message };
+  TaskMail(ActorCell::Task work, Waits how) : Mail(&kType), task(std::move(work)), waits(how) {}
   [[nodiscard]] std::string_view name() const override { return kType.name; }
   [[nodiscard]] Result<Envelope> to_envelope() const override { return Envelope{}; }
-  [[nodiscard]] MailPtr clone() const override { return std::make_unique<TaskMail>(task); }
+  [[nodiscard]] MailPtr clone() const override { return std::make_unique<TaskMail>(task, waits); }
 
   static constexpr MessageType kType{"runtime.task"};
   ActorCell::Task task;
+  const Waits waits;
 };
 
 /// Adds to a counter that only one thread writes.
@@ -126,9 +129,23 @@ PushResult ActorCell::deliver(MailPtr& mail, Room room) {
 }
 
 void ActorCell::push_task(Task task, Lane lane) {
-  MailPtr mail = std::make_unique<TaskMail>(std::move(task));
+  MailPtr mail = std::make_unique<TaskMail>(std::move(task), TaskMail::Waits::no);
   mail->header.lane = lane;
   (void)deliver(mail, Room::always);  // refused only when there is nobody left to do it
+}
+
+void ActorCell::push_waiting_task(Task task, Lane lane) {
+  MailPtr mail = std::make_unique<TaskMail>(std::move(task), TaskMail::Waits::as_a_message);
+  mail->header.lane = lane;
+  (void)deliver(mail, Room::always);  // as above
+}
+
+bool ActorCell::has_to_wait(const Mail& mail) const {
+  const EnvelopeKind kind = mail.header.kind;
+  if (kind == EnvelopeKind::reply || kind == EnvelopeKind::failure) return false;
+  const bool is_ordinary = mail.header.lane == Lane::ordinary;
+  if (mail.type() != &TaskMail::kType) return is_ordinary || hold_ == Hold::all;
+  return is_ordinary && static_cast<const TaskMail&>(mail).waits == TaskMail::Waits::as_a_message;
 }
 
 void ActorCell::start(Started started) {
@@ -143,16 +160,18 @@ bool ActorCell::resume(int most) {
   }
   std::int64_t begin = 0;
   for (; most > 0; --most) {
-    const MailPtr mail = mailbox_.pop();
+    MailPtr mail = mailbox_.pop();
     if (!mail) {
       const Sleep rest = mailbox_.sleep();
       if (rest == Sleep::closed) finish();  // abandoned, if it has not ended itself
       return rest == Sleep::awake;
     }
-    if (mail->type() == &TaskMail::kType) {
+    if (hold_ != Hold::none && has_to_wait(*mail)) {
+      mailbox_.hold(std::move(mail));
+    } else if (mail->type() == &TaskMail::kType) {
       guarded(mail->name(), [&] { static_cast<TaskMail&>(*mail).task(*this); });
     } else {
-      take_turn(*mail);
+      take_turn(mail);
       const std::int64_t turn_began = updated_ns_.load(std::memory_order_relaxed);
       if (begin == 0) begin = turn_began;
       if (turn_began - begin > kResumeNs) return true;
@@ -174,11 +193,16 @@ void ActorCell::guarded(std::string_view where, const Work& work) {
   }
 }
 
+void ActorCell::behave(Behavior behavior) {
+  behavior_ = std::move(behavior);
+  if_lost_ = behavior_.understands<DeadLetter>() ? IfLost::tell_sender : IfLost::count;
+}
+
 void ActorCell::run_start() {
   const Started started = std::exchange(on_started_, nullptr);
   Context context(node_, *this, nullptr);
   guarded("on_start", [&] {
-    behavior_ = parts_.actor->behavior();
+    behave(parts_.actor->behavior());
     parts_.actor->on_start(context);
     status_.store(ActorStatus::running, std::memory_order_relaxed);
   });
@@ -188,39 +212,63 @@ void ActorCell::run_start() {
   if (wish_ == Wish::stop) finish();
 }
 
-void ActorCell::take_turn(Mail& mail) {
-  note_begin(mail);
-  const bool is_request = mail.header.kind == EnvelopeKind::request;
-  answer_ = is_request ? Answer::owed : Answer::given;
-  guarded(mail.name(), [&] { handle(mail); });
-  if (answer_ == Answer::owed) answer_owed(mail);
-  if (extras_ && extras_->next_behavior) behavior_ = std::move(*std::exchange(extras_->next_behavior, nullptr));
+void ActorCell::take_turn(MailPtr& mail) {
+  note_begin(*mail);
+  const bool is_request = mail->header.kind == EnvelopeKind::request;
+  answer_ = is_request ? Duty::owed : Duty::done;
+  // A coroutine takes the mail only when it is an object, whose name is its type's.
+  guarded(mail->name(), [&] { handle(mail); });
+  if (answer_ == Duty::owed) answer_owed(*mail);
+  end_turn();
+}
+
+void ActorCell::end_turn() {
+  if (extras_ && extras_->next_behavior) {
+    behave(std::move(*std::exchange(extras_->next_behavior, nullptr)));
+    choose_hold();
+  }
   busy_since_ns_.store(0, std::memory_order_relaxed);
   publish();
   if (wish_ == Wish::stop) finish();
 }
 
+void ActorCell::resume_activity(Activity& activity, std::coroutine_handle<> at) {
+  guarded(activity.message->name(), [&] {
+    at.resume();
+    if (!activity.frame.done()) return;
+    activity.finish(activity.frame, activity.context);
+    if (activity.answer == Duty::owed) activity.context.reply_failure(did_not_answer(*activity.message));
+    activities().remove(activity);
+  });
+  choose_hold();
+}
+
 void ActorCell::answer_owed(const Mail& request) {
   const bool failed = status_.load(std::memory_order_relaxed) == ActorStatus::failed;
-  const std::string text = failed ? parts_.id.describe() + " failed: " + snapshot().failure
-                                  : parts_.id.describe() + " did not answer " + std::string(request.name());
+  const std::string text =
+      failed ? parts_.id.describe() + " failed: " + snapshot().failure : did_not_answer(request).text;
   core_.answer_failure(request, {failed ? FailureKind::faulted : FailureKind::unknown, text});
 }
 
-void ActorCell::handle(Mail& mail) {
-  Context context(node_, *this, &mail);
-  const EnvelopeKind kind = mail.header.kind;
-  if (kind == EnvelopeKind::reply || kind == EnvelopeKind::failure) return handle_answer(mail, context);
-  const Behavior::Entry* const entry = behavior_.find(mail);
+Failure ActorCell::did_not_answer(const Mail& request) const {
+  return {FailureKind::unknown, parts_.id.describe() + " did not answer " + std::string(request.name())};
+}
+
+void ActorCell::handle(MailPtr& mail) {
+  Context context(node_, *this, mail.get());
+  const EnvelopeKind kind = mail->header.kind;
+  if (kind == EnvelopeKind::reply || kind == EnvelopeKind::failure) return handle_answer(*mail, context);
+  const Behavior::Entry* const entry = behavior_.find(*mail);
   const Result<Done> handled =
       entry != nullptr ? entry->handle(*entry, mail, context)
-                       : Failure{FailureKind::unknown, "no handler for message " + std::string(mail.name())};
+                       : Failure{FailureKind::unknown, "no handler for message " + std::string(mail->name())};
   if (handled) return;
   count_dead_letter();
-  core_.log_dead_letter(mail, handled.failure());
+  core_.log_dead_letter(*mail, handled.failure());
+  core_.tell_of_loss(*mail, handled.failure().within(parts_.id.describe()));
   if (kind == EnvelopeKind::request) {
-    answer_ = Answer::given;
-    core_.answer_failure(mail, handled.failure().within(parts_.id.describe()));
+    answer_ = Duty::done;
+    core_.answer_failure(*mail, handled.failure().within(parts_.id.describe()));
   }
 }
 
@@ -229,17 +277,16 @@ void ActorCell::fail_rows(std::vector<OpenRequests::Row> rows,
                           const std::function<Failure(const OpenRequests::Row&)>& why) {
   for (const OpenRequests::Row& row : rows) {
     if (is_over()) return;
+    cancel_at_producer(row);
     MailPtr mail = NodeCore::failure_mail(why(row));
     mail->header.cause = row.cause;
     note_begin(*mail);
-    answer_ = Answer::given;
+    answer_ = Duty::done;
     guarded(mail->name(), [&] {
       Context context(node_, *this, mail.get());
       row.awaiting->fail(NodeCore::failure_of(*mail), context);
     });
-    busy_since_ns_.store(0, std::memory_order_relaxed);
-    publish();
-    if (wish_ == Wish::stop) finish();
+    end_turn();
   }
 }
 
@@ -254,7 +301,7 @@ void ActorCell::ask_to_stop(std::function<void()> stopped, StopMode mode) {
     }
   }
   if (stopped) return stopped();
-  push_task([](ActorCell& cell) { cell.finish(); }, mode == StopMode::now ? Lane::urgent : Lane::ordinary);
+  push_waiting_task([](ActorCell& cell) { cell.finish(); }, mode == StopMode::now ? Lane::urgent : Lane::ordinary);
 }
 
 void ActorCell::finish() {
@@ -272,18 +319,25 @@ void ActorCell::fail(const Failure& cause) {
 }
 
 void ActorCell::abandon(const Failure& why) {
+  // Who sleeps with mail held back ends it all itself; so does who is on its way to sleep.
+  if (mailbox_.close_asleep()) return parts_.strand->wake(shared_from_this());
   answer_waiting(mailbox_.close(), why.within(parts_.id.describe() + " is abandoned"));
 }
 
 void ActorCell::answer_waiting(std::vector<MailPtr> waiting, const Failure& why) {
   for (const MailPtr& mail : waiting) {
     if (mail->header.kind == EnvelopeKind::request) core_.answer_failure(*mail, why);
+    core_.tell_of_loss(*mail, why);
   }
 }
 
 void ActorCell::end(ActorStatus status, const Failure& cause) {
   std::vector<MailPtr> waiting = mailbox_.drain();
   for (MailPtr& mail : mailbox_.close()) waiting.push_back(std::move(mail));
+  const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
+  end_activities(seen_outside);
+  fail_streams(seen_outside);
+  for (const OpenRequests::Row& row : open_.take_streams()) cancel_at_producer(row);
   open_.clear();
   if (deadline_watched_ != TimePoint::max()) core_.parts.timers->cancel(deadline_alarm_);
   behavior_ = {};
@@ -307,7 +361,6 @@ void ActorCell::end(ActorStatus status, const Failure& cause) {
     for (const Extras::Kept& kept : mails) core_.log_dead_letter(*kept.mail, cause);
   }
   publish();
-  const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
   answer_waiting(std::move(waiting), seen_outside);
   for (const ReplyTo& asker : rest.deferred) {
     // an asker that is gone needs no answer

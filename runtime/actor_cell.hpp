@@ -7,6 +7,9 @@
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
 #include "runtime/open_requests.hpp"
+#include "runtime/stream/out_streams.hpp"
+#include "runtime/stream/stream_protocol.hpp"
+#include "runtime/task/activity.hpp"
 
 #include <array>
 #include <atomic>
@@ -67,10 +70,16 @@ public:
   /// were asked before the call: what is asked after the event that is told of here is no part of it.
   using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&, std::uint64_t asked)>;
   void fail_requests(Take take, Failure why);
+  /// @threadsafe  It fails with the other's cause, unless that ended in good order.
+  void break_link(const ActorId& other, const Failure& cause);
   /// @threadsafe  There may be room now for what had none.
   void try_kept_again();
   /// @threadsafe
   [[nodiscard]] bool has_open_requests() const { return open_.count() > 0; }
+  /// @threadsafe
+  [[nodiscard]] bool has_streams() const { return out_streams_.count() > 0; }
+  /// @threadsafe  The streams of such readers are over, in a turn of this actor.
+  void end_streams(std::function<bool(const ReplyTo&)> matches, Failure why);
   /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
   /// @threadsafe
@@ -93,9 +102,12 @@ private:
 
   /// Work that is no message, done between messages in the order pushed.
   void push_task(Task task, Lane lane = Lane::ordinary);
+  /// The same, which waits for handlers that wait, as a message does.
+  void push_waiting_task(Task task, Lane lane = Lane::ordinary);
   void run_start();
-  void take_turn(Mail& mail);
-  void handle(Mail& mail);
+  void take_turn(MailPtr& mail);
+  void end_turn();
+  void handle(MailPtr& mail);
   void handle_answer(Mail& mail, Context& context);
   void answer_owed(const Mail& request);
   void note_begin(const Mail& mail);
@@ -104,7 +116,7 @@ private:
   void answer(const ReplyTo& asker, MailPtr mail);
 
   std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
-                    std::unique_ptr<Awaiting> awaiting);
+                    std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr);
   void watch_deadline(TimePoint due);
   void fail_due();
   void fail_rows(std::vector<OpenRequests::Row> rows, const std::function<Failure(const OpenRequests::Row&)>& why);
@@ -121,7 +133,29 @@ private:
   [[nodiscard]] bool is_kept_waiting(const ActorId& receiver) const;
   void keep_for_later(const ActorId& to, MailPtr mail);
   void send_kept();
+  void lose_kept(const Mail& mail, const Failure& why);
   void look_for_room_later();
+
+  Result<Done> send_answer(const ReplyTo& asker, MailPtr& mail);
+  void send_stream(std::uint64_t number);
+  void send_streams();
+  void end_stream(std::uint64_t number, const Failure& why);
+  void fail_streams(const Failure& seen_outside);
+  void tell_of_stream(const OutStream::WhenRoom& then, const Result<Done>& room);
+  void hear_grant(Mail& mail);
+  void hear_stream(OpenRequests::Row& row, Mail& mail, Context& context);
+  void grant_wanted(OpenRequests::Row& row);
+  void send_grant(const ReplyTo& producer, StreamGrant grant);
+  void cancel_at_producer(const OpenRequests::Row& row);
+  void refuse_stream(Mail& mail);
+
+  [[nodiscard]] Activities& activities();
+  void resume_activity(Activity& activity, std::coroutine_handle<> at);
+  void resume_later(Activity& activity, Duration delay, std::coroutine_handle<> at);
+  void end_activities(const Failure& seen_outside);
+  void choose_hold();
+  [[nodiscard]] bool has_to_wait(const Mail& mail) const;
+  [[nodiscard]] Failure did_not_answer(const Mail& request) const;
 
   void finish();
   void fail(const Failure& cause);
@@ -137,7 +171,9 @@ private:
   Mailbox mailbox_;
 
   // The actor's turn only.
+  void behave(Behavior behavior);
   Behavior behavior_;
+  IfLost if_lost_ = IfLost::count;
   OpenRequests open_;
   TimePoint deadline_watched_ = TimePoint::max();  // the earliest, for which the one timer runs
   std::uint64_t deadline_alarm_ = 0;
@@ -178,7 +214,10 @@ private:
   std::unique_ptr<Extras> extras_;
   Started on_started_;
   bool has_forgotten_ = false;
-  enum class Answer { owed, given } answer_ = Answer::given;
+  Duty answer_ = Duty::done;
+  enum class Hold { none, ordinary, all } hold_ = Hold::none;  // what is not handled while a coroutine waits
+  std::unique_ptr<Activities> activities_;
+  OutStreams out_streams_;
   enum class Wish { live, stop } wish_ = Wish::live;
 
   // Written in the actor's turn (the counters by anybody), read by anybody.

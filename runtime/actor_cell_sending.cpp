@@ -20,14 +20,17 @@ constexpr Duration kRoomCheck = std::chrono::milliseconds(1);
 // ---- requests of this actor ----------------------------------------------------------------------------------------
 
 void ActorCell::handle_answer(Mail& mail, Context& context) {
+  if (mail.header.correlation == 0) return hear_grant(mail);
+  OpenRequests::Row* const open = open_.find(mail.header.correlation);
+  if (open == nullptr) return refuse_stream(mail);  // late
+  if (open->stream && mail.header.kind == EnvelopeKind::reply) return hear_stream(*open, mail, context);
   const std::optional<OpenRequests::Row> row = open_.take(mail.header.correlation);
-  if (!row) return;  // late
   if (mail.header.kind == EnvelopeKind::reply) return row->awaiting->reply(mail, context);
   row->awaiting->fail(NodeCore::failure_of(mail), context);
 }
 
 std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
-                             std::unique_ptr<Awaiting> awaiting) {
+                             std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream) {
   OpenRequests::Row row;
   row.target = to.name;
   row.target_hash = name_hash(to.name);
@@ -36,6 +39,7 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
   row.deadline = deadline;
   row.due = core_.parts.clock->now() + deadline;
   row.awaiting = std::move(awaiting);
+  row.stream = std::move(stream);
   if (const Extras::Away* const away = known_away(to, row.target_hash)) {
     row.target_incarnation = to.incarnation == 0 ? away->incarnation : to.incarnation;
     row.endpoint = away->endpoint;
@@ -108,7 +112,7 @@ void ActorCell::arm_timer(std::uint64_t number, TimePoint due) {
   timer.due = due;
   timer.alarm = core_.parts.timers->run_at(due, [weak = weak_from_this(), number] {
     const std::shared_ptr<ActorCell> cell = weak.lock();
-    if (cell) cell->push_task([number](ActorCell& self) { self.on_timer(number); });
+    if (cell) cell->push_waiting_task([number](ActorCell& self) { self.on_timer(number); });
   });
 }
 
@@ -126,13 +130,13 @@ void ActorCell::on_timer(std::uint64_t number) {
   if (found == extras_->timers.end()) return;  // cancelled while it waited in the mailbox
   Extras::Timer& timer = found->second;
   if (timer.interval == Duration{0}) {
-    const MailPtr mail = std::move(timer.mail);
+    MailPtr mail = std::move(timer.mail);
     extras_->timers.erase(found);
-    return take_turn(*mail);
+    return take_turn(mail);
   }
-  const MailPtr mail = timer.mail->clone();
+  MailPtr mail = timer.mail->clone();
   arm_timer(number, std::max(timer.due + timer.interval, core_.parts.clock->now()));
-  take_turn(*mail);
+  take_turn(mail);
 }
 
 // ---- outward -------------------------------------------------------------------------------------------------------
@@ -211,6 +215,7 @@ void ActorCell::look_for_room_later() {
     cell->push_task([](ActorCell& self) {
       self.extras().looks_for_room = false;
       self.send_kept();
+      self.send_streams();
     });
   });
 }
@@ -219,7 +224,14 @@ void ActorCell::try_kept_again() {
   push_task([](ActorCell& self) {
     self.extras().is_told_of_room = false;
     self.send_kept();
+    self.send_streams();
   });
+}
+
+/// Of its own.
+void ActorCell::lose_kept(const Mail& mail, const Failure& why) {
+  if (if_lost_ == IfLost::tell_sender) return core_.tell_of_loss(mail.header, mail.name(), "", why);
+  count_dead_letter();
 }
 
 void ActorCell::send_kept() {
@@ -229,7 +241,7 @@ void ActorCell::send_kept() {
     while (!waiting.empty()) {
       const Result<Done> sent = route(waiting.front().to, waiting.front().mail);
       if (!sent && sent.failure().kind == FailureKind::overloaded) break;  // what follows keeps its place
-      if (!sent) count_dead_letter();
+      if (!sent) lose_kept(*waiting.front().mail, sent.failure());
       waiting.pop_front();
       --extras().kept_count;
     }

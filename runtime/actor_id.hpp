@@ -1,9 +1,11 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace troupe::runtime {
 
@@ -25,6 +27,17 @@ inline constexpr std::size_t kMaxNameBytes = 200;
 struct ActorId {
   std::string name;
   std::uint32_t incarnation = 0;
+
+  // No aggregate: g++ 12 miscompiles temporaries of aggregates with text in an expression with co_await. Of its own
+  // type is the text for {"a"} to be an ActorId, as of an aggregate, and "a" alone to be none.
+  struct Text {
+    std::string text;
+    template <std::convertible_to<std::string> From>
+    Text(From&& from) : text(std::forward<From>(from)) {}  // NOLINT(google-explicit-constructor)
+  };
+  ActorId() = default;
+  ActorId(Text actor, std::uint32_t start = 0)  // NOLINT(google-explicit-constructor)
+      : name(std::move(actor.text)), incarnation(start) {}
 
   bool operator==(const ActorId&) const = default;
 

@@ -77,6 +77,9 @@ template <class P>
 struct ActorRef {
   ActorId id;
 
+  ActorRef() = default;
+  explicit ActorRef(ActorId actor) : id(std::move(actor)) {}
+
   bool operator==(const ActorRef&) const = default;
 
   template <class Archive>

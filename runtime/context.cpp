@@ -2,6 +2,7 @@
 
 #include "runtime/actor_cell.hpp"
 #include "runtime/node_core.hpp"
+#include "runtime/task/activity.hpp"
 
 #include <memory>
 #include <utility>
@@ -35,6 +36,7 @@ TimePoint Context::now() const {
 void Context::sign(Mail& mail) const {
   mail.header.sender = cell_.name_key();
   mail.header.sender_incarnation = self().incarnation;
+  mail.header.if_lost = cell_.if_lost_;
   mail.header.cause = current_ != nullptr ? current_->header.cause : node_.core_->next_id();
 }
 
@@ -61,8 +63,16 @@ Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail) {
 
 void Context::reply_mail(MailPtr mail) {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return;
-  answer_mail(NodeCore::asker_of(*current_), std::move(mail));
-  cell_.answer_ = ActorCell::Answer::given;
+  answer_mail(asker(), std::move(mail));
+  set_answered();
+}
+
+ReplyTo Context::asker() const {
+  return activity_ != nullptr ? activity_->asker : NodeCore::asker_of(*current_);
+}
+
+void Context::set_answered() {
+  (activity_ != nullptr ? activity_->answer : cell_.answer_) = Duty::done;
 }
 
 void Context::answer_mail(const ReplyTo& asker, MailPtr mail) {
@@ -85,10 +95,10 @@ void Context::fail_to(const ReplyTo& asker, const Failure& failure) {
 
 ReplyTo Context::defer_reply() {
   if (current_ == nullptr || current_->header.kind != EnvelopeKind::request) return {};
-  cell_.answer_ = ActorCell::Answer::given;
-  ReplyTo asker = NodeCore::asker_of(*current_);
-  cell_.remember_deferred(asker);
-  return asker;
+  set_answered();
+  ReplyTo waiting = asker();
+  cell_.remember_deferred(waiting);
+  return waiting;
 }
 
 RequestId Context::request_mail(const ActorId& to, MailPtr mail, Duration deadline,
@@ -102,11 +112,11 @@ Result<Done> Context::forward(const ActorId& to, Duration deadline) {
   if (current_ == nullptr) return Failure{FailureKind::unknown, "nothing to forward: no message is being handled"};
   MailPtr mail = current_->clone();
   if (mail->header.kind != EnvelopeKind::request) return send_mail(to, std::move(mail));
-  const ReplyTo asker = defer_reply();
+  const ReplyTo waiting = defer_reply();
   const Behavior::Entry* const entry = cell_.behavior_.find(*current_);
   sign(*mail);
   cell_.ask(to, std::move(mail), entry != nullptr ? entry->type->name : "a request", deadline,
-            std::make_unique<RelayedReply>(asker));
+            std::make_unique<RelayedReply>(waiting));
   return Done{};
 }
 
@@ -125,14 +135,6 @@ void Context::become(Behavior behavior) {
 TimerId Context::send_later(Duration delay, Duration interval, MailPtr mail) {
   sign(*mail);
   return {cell_.start_timer(delay, interval, std::move(mail))};
-}
-
-void Context::watch(const ActorId& actor) {
-  node_.core_->watch(actor, self());
-}
-
-void Context::unwatch(const ActorId& actor) {
-  node_.core_->unwatch(actor, self());
 }
 
 void Context::watch_links() {

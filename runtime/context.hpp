@@ -9,7 +9,9 @@
 #include "runtime/result.hpp"
 
 #include <algorithm>
+#include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +21,14 @@
 namespace troupe::runtime {
 
 class ActorCell;
+class Delay;
 class Node;
+struct Activity;
+template <Message Reply>
+class Asking;
+
+/// Whether the request being handled has its answer.
+enum class Duty { owed, done };
 
 /// Something that can be sent: a message, or a reference to one.
 template <class M>
@@ -28,17 +37,20 @@ concept Sendable = Message<std::remove_cvref_t<M>>;
 /// How many messages of an actor may wait for room.
 inline constexpr std::size_t kMaxWaitingSends = 4096;
 
-/// Where the answer to a request goes: kept by an actor that answers later.
-struct ReplyTo {
-  std::string endpoint;  ///< the asker's node; empty = this one
-  std::uint64_t correlation = 0;
-  std::uint64_t asker = 0;
-  std::uint32_t asker_incarnation = 0;
-};
-
 /// A request that has no outcome yet; or, when it has, nothing.
 struct RequestId {
   std::uint64_t number = 0;
+};
+
+/// A stream that this actor reads; or, when it is over, nothing.
+struct StreamId {
+  std::uint64_t number = 0;
+};
+
+/// How a stream is read.
+struct StreamLimits {
+  std::uint32_t credit = 16;                    ///< items that may come before more are granted; at least 1
+  Duration between = std::chrono::seconds(10);  ///< without an item that was granted ends the stream
 };
 
 /// A message this actor sends itself later, once or again and again.
@@ -46,7 +58,7 @@ struct TimerId {
   std::uint64_t number = 0;
 };
 
-/// What a handler can do to the world. Handed to every turn; valid for that turn.
+/// What a handler can do to the world. Handed to every turn; valid for that turn, or as long as a coroutine lives.
 ///
 /// Thread-safety: the owner's turn only.
 /// Ownership:     borrows the cell and the node.
@@ -131,8 +143,25 @@ public:
   requires Replies<P, M> RequestId request(const ActorRef<P>& to, M&& message, Duration deadline, Then then) {
     return request<ReplyTo_t<P, M>>(to.id, std::forward<M>(message), deadline, std::move(then));
   }
+  /// For co_await in a coroutine: asks and gives the Result<Reply> (runtime/task/asking.hpp).
+  template <Message Reply, Sendable M>
+  [[nodiscard]] Asking<Reply> ask(const ActorId& to, M&& message, Duration deadline) {
+    static_assert(std::is_lvalue_reference_v<M> || std::is_trivially_copyable_v<M> || !std::is_aggregate_v<M>,
+                  "give the message a name before it is asked: g++ 12 miscompiles it as a temporary in a co_await");
+    return Asking<Reply>(*this, to, make_mail(std::forward<M>(message)), deadline);
+  }
+  template <class P, Sendable M>
+  requires Replies<P, M>
+  [[nodiscard]] Asking<ReplyTo_t<P, M>> ask(const ActorRef<P>& to, M&& message, Duration deadline) {
+    return ask<ReplyTo_t<P, M>>(to.id, std::forward<M>(message), deadline);
+  }
+  /// For co_await in a coroutine: lets time pass (runtime/task/asking.hpp).
+  [[nodiscard]] Delay delay(Duration delay);
   /// Nobody waits for its outcome any more. Not an error when it has come.
   void cancel(RequestId request);
+  /// Of a stream that this actor reads (runtime/stream/stream.hpp).
+  void grant(StreamId stream, std::uint32_t more);
+  void cancel(StreamId stream);
 
   /// Delivers `message` to this actor itself after `delay`.
   template <Sendable M>
@@ -154,6 +183,9 @@ public:
   /// From now on this actor gets ActorDown when `actor` dies (at once if it is dead or unknown).
   void watch(const ActorId& actor);
   void unwatch(const ActorId& actor);
+  /// From now on this actor and `actor` end together, unless in good order (runtime/supervision/link.hpp).
+  void link(const ActorId& actor);
+  void unlink(const ActorId& actor);
   /// From now on, and as long as it lives, this actor gets LinkLost when the node's link to another is given up.
   void watch_links();
 
@@ -164,6 +196,47 @@ public:
   void note(Phase phase, std::uint32_t step, std::uint32_t micro_batch);
 
 private:
+  template <Message Reply>
+  friend class Asking;
+  template <Message... Replies>
+  friend class AllOf;
+  template <Message Reply>
+  friend class AllOfMany;
+  template <Message Reply>
+  friend class FirstOf;
+  template <Message Item>
+  friend class StreamOut;
+  template <Message Item>
+  friend class StreamReader;
+  template <Message Item, Sendable M, class Then>
+  friend StreamId read_stream(Context& context, const ActorId& to, M&& message, const StreamLimits& limits, Then then);
+  friend class StreamRoom;
+  friend class ActorCell;
+  friend class Delay;
+  friend Activity& begin_activity(Context& turn, MailPtr message, std::shared_ptr<void> keeps);
+  friend void run_activity(Activity& activity, std::coroutine_handle<> frame, FinishTask finish);
+  friend void answer_with(Context& context, MailPtr reply);
+  friend void answer_with(Context& context, const Failure& failure);
+
+  Activity& begin_activity(MailPtr message, std::shared_ptr<void> keeps);
+  [[nodiscard]] Activity& own_activity() const;
+  void resume(std::coroutine_handle<> at);
+  void resume_after(Duration delay, std::coroutine_handle<> at);
+  void answer_owed_with(MailPtr reply);
+  [[nodiscard]] ReplyTo asker() const;
+  void set_answered();
+
+  [[nodiscard]] std::uint64_t open_stream();
+  [[nodiscard]] std::uint32_t stream_room(std::uint64_t number) const;
+  [[nodiscard]] bool is_stream_open(std::uint64_t number) const;
+  Result<Done> put_into_stream(std::uint64_t number, MailPtr item);
+  void close_stream(std::uint64_t number, MailPtr end);
+  void end_stream(std::uint64_t number);
+  void fail_stream(std::uint64_t number, const Failure& why);
+  void when_stream_has_room(std::uint64_t number, std::function<void(const Result<Done>&, Context&)> then);
+  StreamId open_reading(const ActorId& to, MailPtr mail, const StreamLimits& limits,
+                        std::unique_ptr<Awaiting> awaiting);
+
   void sign(Mail& mail) const;
   Result<Done> send_mail(const ActorId& to, MailPtr mail);
   Result<Done> send_or_keep(const ActorId& to, MailPtr mail);
@@ -175,6 +248,7 @@ private:
   Node& node_;
   ActorCell& cell_;
   const Mail* current_;
+  Activity* activity_ = nullptr;  // of a coroutine
 };
 
 }  // namespace troupe::runtime

@@ -10,6 +10,7 @@ bool Directory::announce(DirectoryEntry entry) {
   Row& row = rows_[name_hash(entry.actor.name)];
   if (entry.actor.incarnation < row.newest || entry.actor.incarnation <= row.buried) return false;
   row.newest = entry.actor.incarnation;
+  row.name = entry.actor.name;
   row.live = std::move(entry);
   ++version_;
   return true;
@@ -28,6 +29,12 @@ std::optional<DirectoryEntry> Directory::find(std::uint64_t name) const {
   const std::lock_guard lock(mutex_);
   const auto found = rows_.find(name);
   return found == rows_.end() ? std::nullopt : found->second.live;
+}
+
+std::string Directory::name_of(std::uint64_t name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = rows_.find(name);
+  return found == rows_.end() ? std::string() : found->second.name;
 }
 
 bool Directory::is_stale(std::uint64_t name, std::uint32_t incarnation) const {

@@ -51,6 +51,8 @@ public:
   void bury(const ActorId& actor);
   /// @threadsafe
   [[nodiscard]] std::optional<DirectoryEntry> find(std::uint64_t name) const;
+  /// @threadsafe  Who has or had it; empty when nobody was announced.
+  [[nodiscard]] std::string name_of(std::uint64_t name) const;
   /// @threadsafe
   [[nodiscard]] bool is_stale(std::uint64_t name, std::uint32_t incarnation) const;
   /// @threadsafe  To be asked before what is remembered of find() and is_stale().
@@ -64,6 +66,7 @@ public:
 
 private:
   struct Row {
+    std::string name;
     std::optional<DirectoryEntry> live;
     std::uint32_t newest = 0;  // highest incarnation ever announced or buried
     std::uint32_t buried = 0;  // highest incarnation known dead

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "runtime/context.hpp"
+#include "runtime/group/group.hpp"
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -17,6 +19,11 @@ std::vector<Result<Done>> broadcast(Context& context, const std::vector<ActorId>
   sent.reserve(targets.size());
   for (const ActorId& target : targets) sent.push_back(context.send(target, message));
   return sent;
+}
+
+template <Message M, std::same_as<Group> G>
+std::vector<Result<Done>> broadcast(Context& context, const G& group, const M& message) {
+  return broadcast(context, group.actors(), message);
 }
 
 /// Asks all of `targets` and calls `then(std::vector<Result<Reply>>, Context&)` once, in a turn of this actor, when
@@ -43,6 +50,11 @@ void gather(Context& context, const std::vector<ActorId>& targets, const M& mess
       gathered->then(std::move(outcomes), turn);
     });
   }
+}
+
+template <Message Reply, Message M, class Then, std::same_as<Group> G>
+void gather(Context& context, const G& group, const M& message, Duration deadline, Then then) {
+  gather<Reply>(context, group.actors(), message, deadline, std::move(then));
 }
 
 }  // namespace troupe::runtime

@@ -61,6 +61,25 @@ MailPtr Mailbox::List::take_first() {
   return mail;
 }
 
+void Mailbox::List::prepend(List& older) {
+  if (older.last == nullptr) return;
+  older.last->next_ = first;
+  first = older.first;
+  if (last == nullptr) last = older.last;
+  older = {};
+}
+
+void Mailbox::hold(MailPtr mail) {
+  load_.fetch_add(mail->load_, std::memory_order_relaxed);
+  const bool is_urgent = mail->header.lane == Lane::urgent;
+  (is_urgent ? held_urgent_ : held_ordinary_).append(mail.release());
+}
+
+void Mailbox::release_held() {
+  urgent_.prepend(held_urgent_);
+  ordinary_.prepend(held_ordinary_);
+}
+
 void Mailbox::sort_in() {
   has_urgent_.store(false, std::memory_order_relaxed);  // before: what is pushed meanwhile sets it again
   Mail* newest = newest_.load(std::memory_order_relaxed);
@@ -103,6 +122,11 @@ Sleep Mailbox::sleep() {
   return is_closed() ? Sleep::closed : Sleep::awake;
 }
 
+bool Mailbox::close_asleep() {
+  Mail* expected = kAsleep;
+  return newest_.compare_exchange_strong(expected, kClosed, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
 std::vector<MailPtr> Mailbox::close() {
   Mail* newest = newest_.exchange(kClosed, std::memory_order_acq_rel);
   std::vector<MailPtr> rest;
@@ -117,6 +141,7 @@ std::vector<MailPtr> Mailbox::close() {
 
 std::vector<MailPtr> Mailbox::drain() {
   std::vector<MailPtr> rest;
+  release_held();
   for (List* const lane : {&urgent_, &ordinary_}) {
     while (MailPtr mail = lane->take_first()) {
       forget(*mail);

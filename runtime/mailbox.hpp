@@ -41,6 +41,7 @@ enum class Sleep {
 /// MB-2  After close(), push() fails and pop() gives nothing; close() and drain() hand out what was waiting.
 /// MB-3  Requests and messages are refused beyond the capacity; replies, failures and downs are always taken: their
 ///       number is bounded by requests and watches. So is what an actor sends itself after a delay, by its own calls.
+/// MB-5  What is held comes back in its order, before all that came later, and counts as if it had not been popped.
 /// MB-4  Of all pushes after one sleep(), exactly one is queued_first. A new mailbox is awake.
 class Mailbox final {
 public:
@@ -55,9 +56,15 @@ public:
   [[nodiscard]] MailPtr pop();
   /// When nothing waits. After `asleep` the mailbox is no longer the caller's: the next push makes another its owner.
   [[nodiscard]] Sleep sleep();
+  /// Of what was popped: it waits until release_held(), and counts meanwhile. Nobody is woken for it.
+  void hold(MailPtr mail);
+  /// What is held goes before what waits in its lane.
+  void release_held();
+  /// @threadsafe  Closes it if the owner sleeps: then the caller is the owner.
+  [[nodiscard]] bool close_asleep();
   /// @threadsafe  What was still waiting, but for what the owner has taken out of the stack already.
   [[nodiscard]] std::vector<MailPtr> close();
-  /// What the owner has taken out of the stack and not popped.
+  /// What the owner has taken out of the stack, and not popped or held.
   [[nodiscard]] std::vector<MailPtr> drain();
   /// @threadsafe
   [[nodiscard]] bool is_closed() const;
@@ -71,6 +78,8 @@ private:
     Mail* last = nullptr;
     void append(Mail* mail);
     [[nodiscard]] MailPtr take_first();
+    /// What is in `older` comes first.
+    void prepend(List& older);
   };
   /// Takes the whole stack, and puts each into its lane.
   void sort_in();
@@ -87,6 +96,8 @@ private:
   std::atomic<bool> has_urgent_ = false;  // in the stack
   List urgent_;                           // the owner's, as below
   List ordinary_;
+  List held_urgent_;
+  List held_ordinary_;
 };
 
 }  // namespace troupe::runtime

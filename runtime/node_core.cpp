@@ -1,5 +1,7 @@
 #include "runtime/node_core.hpp"
 
+#include "runtime/dead_letter.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -190,8 +192,24 @@ void NodeCore::fail_target(const ActorId& actor, const Failure& why) {
                 why);
 }
 
+void NodeCore::end_streams(const std::function<bool(const ReplyTo&)>& matches, const Failure& why) {
+  std::vector<std::shared_ptr<ActorCell>> producers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, cell] : cells_) {
+      if (cell->has_streams()) producers.push_back(cell);
+    }
+  }
+  for (const auto& producer : producers) producer->end_streams(matches, why);
+}
+
 void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
   directory.bury(actor);
+  end_streams(
+      [key = name_hash(actor.name), actor](const ReplyTo& reader) {
+        return reader.asker == key && reader.asker_incarnation <= actor.incarnation;
+      },
+      {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   fail_target(actor, {FailureKind::disconnected, actor.describe() + ": " + cause.text});
   tell_watchers(actor, cause);
 }
@@ -201,9 +219,29 @@ void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   pending_.fail_endpoint(endpoint, cause);
   fail_requests([endpoint](OpenRequests& open, std::uint64_t asked) { return open.take_endpoint(endpoint, asked); },
                 cause);
+  end_streams([endpoint](const ReplyTo& reader) { return reader.endpoint == endpoint; }, cause);
   watches_.remove_endpoint(endpoint);
   for (const ActorId& actor : directory.living_at(endpoint)) tell_watchers(actor, cause);
   tell_of_lost_link(endpoint, cause);
+}
+
+void NodeCore::tell_of_loss(const Mail& lost, const Failure& why) {
+  const Envelope* const bytes = lost.bytes();
+  tell_of_loss(lost.header, lost.name(), std::string(bytes != nullptr ? bytes->from_endpoint() : ""), why);
+}
+
+void NodeCore::tell_of_loss(const Header& lost, std::string_view message, const std::string& from, const Failure& why) {
+  if (lost.kind != EnvelopeKind::message || lost.if_lost != IfLost::tell_sender || lost.sender == 0) return;
+  DeadLetter letter;
+  letter.receiver = {directory.name_of(lost.receiver), lost.receiver_incarnation};
+  letter.message = message;
+  letter.reason = why.within("node " + options.name).shortened();
+  MailPtr mail = make_mail(std::move(letter));
+  address(*mail, lost.sender, lost.sender_incarnation);
+  // A dead letter is nobody's message: what becomes of it is no concern of anybody.
+  if (!from.empty()) return (void)hand_over(from, *mail, options.name);
+  const std::shared_ptr<ActorCell> sender = find_cell(lost.sender);
+  if (sender && deliver_local(*sender, mail)) sender->count_dead_letter();
 }
 
 void NodeCore::log_dead_letter(const Mail& mail, const Failure& why) const {

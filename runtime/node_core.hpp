@@ -3,6 +3,7 @@
 #include "runtime/actor_cell.hpp"
 #include "runtime/node.hpp"
 #include "runtime/pending_requests.hpp"
+#include "runtime/supervision/link.hpp"
 #include "runtime/watch_registry.hpp"
 
 #include <unistd.h>
@@ -55,11 +56,21 @@ public:
   [[nodiscard]] static Failure failure_of(Mail& mail);
   [[nodiscard]] static ReplyTo asker_of(const Mail& request);
 
-  void watch(const ActorId& target, const ActorId& watcher);
+  enum class Watch {
+    one_way,
+    both_ways,  ///< a link, made by the watcher
+    back,       ///< its other half
+  };
+  void watch(const ActorId& target, const ActorId& watcher, Watch how);
   void unwatch(const ActorId& target, const ActorId& watcher);
+  void link(const ActorId& target, const ActorId& watcher);
+  void unlink(const ActorId& target, const ActorId& watcher);
   void watch_links(const ActorId& watcher);
   void declare_down(const ActorId& actor, const Failure& cause);
   void cell_ended(const ActorCell& cell, const Failure& cause);
+  /// A message that was taken is not handled: its sender is told, if it has asked for that. `from` is its node.
+  void tell_of_loss(const Header& lost, std::string_view message, const std::string& from, const Failure& why);
+  void tell_of_loss(const Mail& lost, const Failure& why);
   void log_dead_letter(const Mail& mail, const Failure& why) const;
   void log_dead_letter(const Envelope& envelope, const Failure& why) const;
 
@@ -88,6 +99,18 @@ private:
   /// What actors and others ask of a target, or of a node, and that can have no answer any more.
   void fail_requests(const ActorCell::Take& take, const Failure& why);
   void fail_target(const ActorId& actor, const Failure& why);
+  /// Those that actors here fill for such readers are over.
+  void end_streams(const std::function<bool(const ReplyTo&)>& matches, const Failure& why);
+  /// A stream for a reader that may not be there any more: then its producer hears of it.
+  void take_opened(Envelope opened);
+  [[nodiscard]] bool lives_elsewhere(const ActorId& actor) const;
+  /// With the incarnation that is known here.
+  [[nodiscard]] ActorId resolved(const ActorId& target) const;
+  Result<Done> send_watch(EnvelopeKind kind, const ActorId& target, const ActorId& watcher, MailPtr mail);
+  void receive_link(const Envelope& envelope);
+  void watch_came_back(const Envelope& envelope, const Failure& why);
+  void link_back(const ActorCell& cell, const ActorId& target, const ActorId& watcher);
+  void remove_link(const ActorId& target, const ActorId& watcher);
   void receive_watch(const Envelope& envelope);
   void receive_down(const Envelope& envelope);
   [[nodiscard]] bool is_acceptable(const Envelope& envelope);

@@ -1,5 +1,9 @@
 #include "runtime/node_core.hpp"
 
+#include "runtime/dead_letter.hpp"
+#include "runtime/stream/stream_protocol.hpp"
+#include "runtime/supervision/link.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -16,17 +20,6 @@ struct FailureBody {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(failure);
-  }
-};
-
-/// What a watch or unwatch envelope says.
-struct WatchBody {
-  static constexpr std::string_view kName = "runtime.watch";
-  ActorId target;
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(target);
   }
 };
 
@@ -162,7 +155,8 @@ Result<Done> NodeCore::take_answer(MailPtr mail) {
   static const Failure late{FailureKind::disconnected, "the asker does not wait any more"};
   if (mail->header.receiver != 0) {
     const std::shared_ptr<ActorCell> asker = find_cell(mail->header.receiver);
-    return asker && asker->has_open_requests() ? deliver_local(*asker, mail) : Result<Done>(late);
+    const bool waits = asker && (asker->has_open_requests() || asker->has_streams());
+    return waits ? deliver_local(*asker, mail) : Result<Done>(late);
   }
   const std::uint64_t correlation = mail->header.correlation;
   const bool failed = mail->header.kind == EnvelopeKind::failure;
@@ -187,28 +181,6 @@ void NodeCore::add_local_watch(const ActorId& target, const Watcher& watcher) {
   if (find_cell(key) != cell) tell_watchers(cell->id(), cause_of_death(cell->id()));  // ended in between
 }
 
-void NodeCore::watch(const ActorId& target, const ActorId& watcher) {
-  const std::uint64_t key = name_hash(target.name);
-  const Watcher row{name_hash(watcher.name), watcher.incarnation, ""};
-  const std::optional<DirectoryEntry> entry = directory.find(key);
-  const bool elsewhere = !find_cell(key) && entry && entry->endpoint != parts.transport->endpoint();
-  if (!elsewhere) return add_local_watch(target, row);
-  const ActorId watched = target.incarnation == 0 ? entry->actor : target;
-  watches_.add(watched, row);
-  // Asked after adding: a death declared in between has found the row, or is found here.
-  if (directory.is_stale(key, watched.incarnation)) return tell_watchers(watched, cause_of_death(watched));
-  MailPtr mail = make_mail(WatchBody{watched});
-  mail->header.kind = EnvelopeKind::watch;
-  mail->header.sender = row.name;
-  mail->header.sender_incarnation = row.incarnation;
-  const Result<Done> sent = route(watched, mail, watcher.name);
-  if (!sent) tell_watchers(watched, sent.failure());
-}
-
-void NodeCore::unwatch(const ActorId& target, const ActorId& watcher) {
-  watches_.remove(name_hash(target.name), {name_hash(watcher.name), watcher.incarnation, ""});
-}
-
 void NodeCore::watch_links(const ActorId& watcher) {
   const Watcher row{name_hash(watcher.name), watcher.incarnation, ""};
   const std::lock_guard lock(mutex_);
@@ -226,10 +198,6 @@ void NodeCore::tell_of_lost_link(const std::string& endpoint, const Failure& cau
   for (const Watcher& watcher : watchers) hand_news(watcher, make_mail(LinkLost{endpoint, cause.shortened()}));
 }
 
-void NodeCore::tell(const Watcher& watcher, const ActorId& actor, const Failure& cause) {
-  hand_news(watcher, make_mail(ActorDown{actor, cause.shortened()}));
-}
-
 void NodeCore::hand_news(const Watcher& watcher, MailPtr mail) {
   mail->header.kind = EnvelopeKind::down;
   mail->header.receiver = watcher.name;
@@ -243,15 +211,6 @@ void NodeCore::hand_news(const Watcher& watcher, MailPtr mail) {
 
 void NodeCore::tell_watchers(const ActorId& actor, const Failure& cause) {
   for (const Watcher& watcher : watches_.take(name_hash(actor.name), actor.incarnation)) tell(watcher, actor, cause);
-}
-
-void NodeCore::receive_watch(const Envelope& envelope) {
-  const Result<WatchBody> body = decode_message<WatchBody>(envelope);
-  if (!body) return log_dead_letter(envelope, body.failure());
-  const Watcher watcher{envelope.header.sender, envelope.header.sender_incarnation,
-                        std::string(envelope.from_endpoint())};
-  if (envelope.header.kind == EnvelopeKind::unwatch) return watches_.remove(name_hash(body->target.name), watcher);
-  add_local_watch(body->target, watcher);
 }
 
 void NodeCore::receive_down(const Envelope& envelope) {
@@ -283,6 +242,7 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
 
 Result<Done> NodeCore::deliver_from_outside(MailPtr& mail) {
   const Header& header = mail->header;
+  const bool header_is_of_nobody = header.sender == 0 && mail->name() == DeadLetter::kName;
   const std::shared_ptr<ActorCell> cell = find_cell(header.receiver);
   if (!cell) {
     const bool dead =
@@ -293,6 +253,7 @@ Result<Done> NodeCore::deliver_from_outside(MailPtr& mail) {
   }
   Result<Done> delivered = deliver_local(*cell, mail);
   if (!delivered && delivered.failure().kind == FailureKind::overloaded) cell->count_dead_letter();
+  if (header_is_of_nobody && delivered) cell->count_dead_letter();  // a DeadLetter for it
   return delivered;
 }
 
@@ -305,10 +266,13 @@ void NodeCore::on_envelope(Envelope envelope) {
       const Result<Done> delivered = deliver_from_outside(mail);
       if (delivered) return;
       log_dead_letter(*mail, delivered.failure());
+      tell_of_loss(*mail, delivered.failure());
       if (mail->header.kind == EnvelopeKind::request) answer_failure(*mail, delivered.failure());
       return;
     }
     case EnvelopeKind::reply:
+      if (envelope.message == StreamOpened::kName) return take_opened(std::move(envelope));
+      [[fallthrough]];
     case EnvelopeKind::failure:
       (void)take_answer(std::make_unique<BytesMail>(std::move(envelope)));  // who does not wait any more needs none
       return;
@@ -326,6 +290,20 @@ void NodeCore::on_envelope(Envelope envelope) {
   }
 }
 
+void NodeCore::take_opened(Envelope opened) {
+  const ReplyTo producer{std::string(opened.from_endpoint()), 0, opened.header.sender,
+                         opened.header.sender_incarnation};
+  const Header header = opened.header;
+  const Result<StreamOpened> body = decode_message<StreamOpened>(opened);
+  if (!body || take_answer(std::make_unique<BytesMail>(std::move(opened)))) return;
+  MailPtr refusal = make_mail(StreamGrant{body->number, 0});
+  refusal->header.sender = header.receiver;
+  refusal->header.sender_incarnation = header.receiver_incarnation;
+  mark_answer(*refusal, producer);
+  address(*refusal, producer.asker, producer.asker_incarnation);
+  (void)hand_over(producer.endpoint, *refusal, options.name);  // a producer that is gone needs no news
+}
+
 void NodeCore::fail_request(const Header& request, const Failure& why) {
   if (request.sender == 0) return (void)pending_.complete(request.correlation, why);
   const std::shared_ptr<ActorCell> asker = find_cell(request.sender);
@@ -341,16 +319,15 @@ void NodeCore::fail_request(const Header& request, const Failure& why) {
 
 void NodeCore::on_undeliverable(Envelope envelope, const Failure& why) {
   log_dead_letter(envelope, why);
-  if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) cell->count_dead_letter();
+  if (envelope.header.if_lost == IfLost::tell_sender) {
+    tell_of_loss(envelope.header, envelope.message, "", why);
+  } else if (const std::shared_ptr<ActorCell> cell = find_cell(envelope.header.sender)) {
+    cell->count_dead_letter();
+  }
   if (envelope.header.kind == EnvelopeKind::request) {
     fail_request(envelope.header, why.within("cannot reach the node of " + envelope.message + "'s receiver"));
   }
-  if (envelope.header.kind == EnvelopeKind::watch) {
-    const Result<WatchBody> body = decode_message<WatchBody>(envelope);
-    if (!body) return;
-    tell_watchers(body->target,
-                  {FailureKind::disconnected, "cannot reach the node of " + body->target.describe() + ": " + why.text});
-  }
+  if (envelope.header.kind == EnvelopeKind::watch) watch_came_back(envelope, why);
 }
 
 }  // namespace troupe::runtime

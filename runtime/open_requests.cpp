@@ -35,6 +35,12 @@ std::optional<OpenRequests::Row> OpenRequests::take(std::uint64_t correlation) {
   return release(slot);
 }
 
+OpenRequests::Row* OpenRequests::find(std::uint64_t correlation) {
+  const std::size_t slot = correlation & 0xffff'ffffU;
+  const bool is_open = correlation != 0 && slot < slots_.size() && slots_[slot].correlation == correlation;
+  return is_open ? &slots_[slot].row : nullptr;
+}
+
 template <class Matches>
 std::vector<OpenRequests::Row> OpenRequests::take_if(const Matches& matches, std::uint64_t asked) {
   std::vector<std::pair<std::uint64_t, std::size_t>> found;  // in the order asked
@@ -63,6 +69,10 @@ std::vector<OpenRequests::Row> OpenRequests::take_target(std::uint64_t target, s
 
 std::vector<OpenRequests::Row> OpenRequests::take_endpoint(const std::string& endpoint, std::uint64_t asked) {
   return take_if([&endpoint](const Row& row) { return row.endpoint == endpoint; }, asked);
+}
+
+std::vector<OpenRequests::Row> OpenRequests::take_streams() {
+  return take_if([](const Row& row) { return row.stream != nullptr; }, asked());
 }
 
 std::optional<TimePoint> OpenRequests::next_due() const {

@@ -17,6 +17,22 @@ namespace troupe::runtime {
 
 class Context;
 
+/// Where the answer to a request goes: kept by an actor that answers later.
+struct ReplyTo {
+  std::string endpoint;  ///< the asker's node; empty = this one
+  std::uint64_t correlation = 0;
+  std::uint64_t asker = 0;
+  std::uint32_t asker_incarnation = 0;
+};
+
+/// A request that is answered by a stream.
+struct InStream {
+  ReplyTo producer;          ///< known when it is opened
+  std::uint64_t number = 0;  ///< the producer's; 0 = not opened yet
+  std::uint32_t open = 0;    ///< granted, and not come
+  std::uint32_t wanted = 0;  ///< to be granted
+};
+
 /// What an actor does with the outcome of a request.
 ///
 /// Thread-safety: the asker's turn only.
@@ -28,6 +44,8 @@ public:
   virtual ~Awaiting() = default;
   virtual void reply(Mail& mail, Context& context) = 0;
   virtual void fail(const Failure& failure, Context& context) = 0;
+  /// Of a stream that came to its end.
+  virtual void end(Context& context) { (void)context; }
 };
 
 /// `then` is called with a Result<Reply> and the context.
@@ -71,11 +89,15 @@ public:
     Duration deadline{};
     TimePoint due;
     std::unique_ptr<Awaiting> awaiting;
+    std::unique_ptr<InStream> stream{};  ///< null: one reply is all
   };
 
   /// The correlation number to send along; never 0.
   [[nodiscard]] std::uint64_t add(Row row);
   [[nodiscard]] std::optional<Row> take(std::uint64_t correlation);
+  /// Null when it is not open; until the next add().
+  [[nodiscard]] Row* find(std::uint64_t correlation);
+  [[nodiscard]] std::vector<Row> take_streams();
   /// In the order they are due.
   [[nodiscard]] std::vector<Row> take_due(TimePoint now);
   /// What waits for that incarnation or an older one, of the first `asked` requests, oldest first.

@@ -15,6 +15,10 @@ struct Watcher {
   std::uint64_t name = 0;  ///< name_hash
   std::uint32_t incarnation = 0;
   std::string endpoint;  ///< its node; empty = this one
+  enum class Tie {
+    watch,  ///< it gets ActorDown
+    link,   ///< it ends too
+  } tie = Tie::watch;
 
   bool operator==(const Watcher&) const = default;
 };

@@ -1,6 +1,7 @@
 // One measurement of the runtime: runtime_bench_troupe CASE prints a line of JSON. run.py puts it beside the peers'.
 #include "bench/runtime/measurement.hpp"
 #include "runtime/node.hpp"
+#include "runtime/task/asking.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
 #include <sys/wait.h>
@@ -112,6 +113,35 @@ private:
   std::promise<Figures> done_;
   int sent_ = 0;
   int answered_ = 0;
+  std::vector<double> times_;
+  Clock::time_point start_;
+};
+
+/// The same by a coroutine, one request after the other.
+class TaskAsker final : public Actor {
+public:
+  TaskAsker(std::string peer, const Load& load, std::promise<Figures> done)
+      : peer_{std::move(peer), 0}, load_(load), done_(std::move(done)) {}
+  Behavior behavior() override { return {on(this, &TaskAsker::go)}; }
+
+private:
+  Task<> go(const Go&, Context& context) {
+    for (int sent = 0; sent < load_.warm_up + load_.exchanges; ++sent) {
+      if (sent == load_.warm_up) start_ = Clock::now();
+      const Clock::time_point asked = Clock::now();
+      const Result<Answer> answer =
+          co_await context.ask<Answer>(peer_, Ask{static_cast<std::uint64_t>(sent)}, kPatience);
+      (void)answer.value();
+      if (sent >= load_.warm_up) times_.push_back(seconds_since(asked));
+    }
+    Figures figures = percentiles(times_);
+    figures.emplace_back("per_second", load_.exchanges / seconds_since(start_));
+    done_.set_value(figures);
+  }
+
+  const ActorId peer_;
+  const Load load_;
+  std::promise<Figures> done_;
   std::vector<double> times_;
   Clock::time_point start_;
 };
@@ -317,6 +347,7 @@ Figures all_to_all(Node& node) {
 const Cases& cases() {
   static const Cases table = {
       {"request", [] { return in_process<Asker>(request_in_process()); }},
+      {"request_task", [] { return in_process<TaskAsker>(request_in_process()); }},
       {"one_way", [] { return in_process<Pusher>(one_way_in_process()); }},
       {"spawn", spawn_many},
       {"request_ipc", [] { return between("ipc", one_pair<Asker>(request_between())); }},

@@ -95,7 +95,7 @@ HeaderBytes encode_header(const Header& header) {
   out.put(header.body_bytes);
   out.put(header.payload_count);
   out.put(static_cast<std::uint8_t>(header.lane));
-  out.put(std::uint8_t{0});  // reserved
+  out.put(static_cast<std::uint8_t>(header.if_lost));
   return bytes;
 }
 
@@ -146,6 +146,11 @@ Result<Header> decode_header(std::span<const std::byte> bytes) {
   const auto lane = in.get<std::uint8_t>();
   if (lane > static_cast<std::uint8_t>(Lane::urgent)) return bad_header("unknown lane " + std::to_string(lane));
   header.lane = static_cast<Lane>(lane);
+  const auto if_lost = in.get<std::uint8_t>();
+  if (if_lost > static_cast<std::uint8_t>(IfLost::tell_sender)) {
+    return bad_header("unknown wish for a lost message " + std::to_string(if_lost));
+  }
+  header.if_lost = static_cast<IfLost>(if_lost);
   if (header.body_bytes > kMaxBodyBytes) return bad_header("body of " + std::to_string(header.body_bytes) + " bytes");
   if (header.payload_count > kMaxPayloads) return bad_header(std::to_string(header.payload_count) + " payloads");
   return header;

@@ -35,6 +35,12 @@ enum class Lane : std::uint8_t {
   urgent = 1,  ///< handled before ordinary mail that waits
 };
 
+/// What becomes of a message that cannot be handled. Values are part of the wire format.
+enum class IfLost : std::uint8_t {
+  count = 0,        ///< it is counted and logged
+  tell_sender = 1,  ///< and its sender gets a DeadLetter
+};
+
 /// What an actor is doing, as the envelope, the snapshot and the console name it. Values are part of the wire format.
 enum class Phase : std::uint8_t {
   none = 0,
@@ -75,6 +81,7 @@ struct Header {
   std::uint32_t body_bytes = 0;
   std::uint16_t payload_count = 0;
   Lane lane = Lane::ordinary;
+  IfLost if_lost = IfLost::count;
 
   bool operator==(const Header&) const = default;
 };

@@ -140,6 +140,43 @@ TEST(Mailbox, MB4_OnlyTheFirstAfterASleepWakes) {
   EXPECT_EQ(mailbox.sleep(), Sleep::awake) << "the second was taken with the first";
 }
 
+TEST(Mailbox, MB5_WhatIsHeldComesBackFirstAndCountsMeanwhile) {
+  Mailbox mailbox(3);
+  for (std::uint32_t number = 1; number <= 2; ++number) {
+    ASSERT_EQ(push(mailbox, from(1, number)), PushResult::queued);
+    mailbox.hold(mailbox.pop());
+  }
+  EXPECT_EQ(mailbox.size(), 2U);
+  MailPtr urgent = from(1, 9);
+  urgent->header.lane = Lane::urgent;
+  ASSERT_EQ(push(mailbox, std::move(urgent)), PushResult::queued);
+  mailbox.hold(mailbox.pop());
+  EXPECT_EQ(push(mailbox, from(1, 3)), PushResult::full);
+  EXPECT_EQ(mailbox.pop(), nullptr);
+  EXPECT_EQ(mailbox.sleep(), Sleep::asleep) << "for what is held nobody is woken";
+  mailbox.release_held();
+  std::vector<std::uint32_t> order;
+  while (const MailPtr mail = mailbox.pop()) {
+    order.push_back(mail->header.step);
+    if (order.size() == 1) {
+      EXPECT_EQ(push(mailbox, from(1, 4)), PushResult::queued_first);
+    }
+  }
+  EXPECT_EQ(order, (std::vector<std::uint32_t>{9, 1, 2, 4}));
+}
+
+TEST(Mailbox, MB5_WhatIsHeldIsDrainedAndASleeperIsClosedByOne) {
+  Mailbox mailbox(3);
+  ASSERT_EQ(push(mailbox, from(1, 1)), PushResult::queued);
+  mailbox.hold(mailbox.pop());
+  EXPECT_FALSE(mailbox.close_asleep()) << "its owner is awake";
+  ASSERT_EQ(mailbox.sleep(), Sleep::asleep);
+  EXPECT_TRUE(mailbox.close_asleep());
+  EXPECT_FALSE(mailbox.close_asleep());
+  EXPECT_EQ(mailbox.drain().size(), 1U);
+  EXPECT_EQ(mailbox.size(), 0U);
+}
+
 TEST(Mailbox, MB4_WakersAndTheOwnerTakeTurnsWithoutLosingAny) {
   constexpr std::uint32_t kEach = 20'000;
   constexpr int kSenders = 3;

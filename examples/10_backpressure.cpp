@@ -1,7 +1,7 @@
 // Shows: what a sender meets when its receiver is slower, and its three choices: to hear of it at once and leave the
 //        message out, to let it wait, or to ask for each and send the next with the answer. Memory stays bounded
 //        anyway.
-// Run:   build/release/examples/09_backpressure
+// Run:   build/release/examples/10_backpressure
 #include "runtime/node.hpp"
 
 #include <future>

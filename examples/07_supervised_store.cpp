@@ -1,7 +1,7 @@
 // Shows: a key-value service whose actors a supervisor starts again. The journal keeps what the store was told; when
 // the
 //        store fails, its next incarnation reads the journal, and who asked hears of the failure and asks again.
-// Run:   build/release/examples/06_supervised_store
+// Run:   build/release/examples/07_supervised_store
 #include "runtime/node.hpp"
 #include "runtime/supervision/supervisor.hpp"
 

@@ -1,7 +1,7 @@
 // Shows: actors on two nodes over tcp with a key (CURVE): what they say is encrypted, and who has not the key is
 // refused
 //        on both sides, in words. In earnest the nodes are on two machines and the key is in a file (write_link_key()).
-// Run:   build/release/examples/08_with_a_key
+// Run:   build/release/examples/09_with_a_key
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/zmq_transport.hpp"
