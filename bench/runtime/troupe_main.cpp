@@ -1,5 +1,6 @@
 // One measurement of the runtime: runtime_bench_troupe CASE prints a line of JSON. run.py puts it beside the peers'.
 #include "bench/runtime/measurement.hpp"
+#include "bench/runtime/troupe_cases.hpp"
 #include "runtime/node.hpp"
 #include "runtime/task/asking.hpp"
 #include "runtime/transport/zmq_transport.hpp"
@@ -357,6 +358,10 @@ const Cases& cases() {
       {"payload_256k_ipc", [] { return between("ipc", one_pair<Pusher>(large_between(256 * kKiB))); }},
       {"payload_4m_ipc", [] { return between("ipc", one_pair<Pusher>(large_between(4 * kMiB))); }},
       {"payload_4m_tcp", [] { return between("tcp", one_pair<Pusher>(large_between(4 * kMiB))); }},
+      {"gather_10k", gather_from_10k},
+      {"idle_1m", keep_1m_idle},
+      {"spawn_process", spawn_processes},
+      {"restart_process", restart_process},
   };
   return table;
 }

@@ -3,7 +3,6 @@
 #include "runtime/node.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -32,7 +31,7 @@ Supervisor::Supervisor(SupervisorSpec spec) : spec_(std::move(spec)), random_(sp
 }
 
 Supervisor::~Supervisor() {
-  for (Child& child : children_ | std::views::reverse) ask_to_stop(child);
+  std::for_each(children_.rbegin(), children_.rend(), [this](Child& child) { ask_to_stop(child); });
 }
 
 Behavior Supervisor::behavior() {

@@ -121,6 +121,11 @@ struct Borrowed {
   std::uint32_t slot;
   std::uint64_t generation;
 
+  // Written out: clang before 16 makes no aggregate from arguments in parentheses.
+  Borrowed(std::shared_ptr<ArenaView> of, std::byte* at, const BlockRef& block)
+      : view(std::move(of)), head(at), slot(block.slot), generation(block.generation) {}
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
   ~Borrowed() {
     std::uint64_t expected = (generation << 2) | kHeld;
     word_at(head, slot).compare_exchange_strong(expected, (generation << 2) | kFree, std::memory_order_acq_rel);
@@ -316,7 +321,7 @@ Result<Payload> ArenaView::borrow(const BlockRef& block) {
            .compare_exchange_strong(expected, (block.generation << 2) | kHeld, std::memory_order_acq_rel)) {
     return Failure{FailureKind::unknown, "arena block is not lent (any more)"};
   }
-  auto owner = std::make_shared<Borrowed>(shared_from_this(), file_.head, block.slot, block.generation);
+  auto owner = std::make_shared<Borrowed>(shared_from_this(), file_.head, block);
   return Payload(std::move(owner), {file_.data + block.offset, block.length});
 }
 

@@ -20,7 +20,7 @@ ROOT_PARTS = {"console/job_end.hpp", "console/job_runner.hpp", "console/resume.h
 LIBTORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 GPU = re.compile(r"^(cuda|cuda_runtime|nccl)\w*\.h$")
 HOMES = [  # (header, files that may include it, in words)
-    (re.compile(r"^zmq\.hp?p?$"), re.compile(r"^((runtime/transport|tests/runtime/transport)/zmq_\w+\.[ch]pp|bench/runtime/raw_main\.cpp)$"),
+    (re.compile(r"^zmq\.hp?p?$"), re.compile(r"^((runtime/transport|tests/runtime/transport|tests/fuzz)/zmq_\w+\.[ch]pp|bench/(runtime/raw|reliability/kill_raw)_main\.cpp)$"),
      "runtime/transport/zmq_*"),
     (re.compile(r"^nccl\.h$"), re.compile(r"^actors/collective/nccl_\w+\.cpp$"), "actors/collective/nccl_*.cpp"),
 ]
