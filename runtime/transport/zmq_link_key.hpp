@@ -25,7 +25,7 @@ struct LinkKey {
 /// From a file as write_link_key() makes it. Failures: no such file, others may read it (mode), not a key; the text
 /// says what to do.
 ///
-/// LK-1  What was written is read back; a file that others can read, or that is no pair of keys, is refused.
+/// KY-1  What was written is read back; a file that others can read, or that is no pair of keys, is refused.
 [[nodiscard]] Result<LinkKey> read_link_key(const std::filesystem::path& path);
 /// Makes the file with mode 0600, whole or not at all. Fails when there is one.
 [[nodiscard]] Result<Done> write_link_key(const std::filesystem::path& path, const LinkKey& key);

@@ -19,7 +19,7 @@ void write_text(const std::filesystem::path& path, const std::string& text, mode
   ASSERT_EQ(::chmod(path.c_str(), mode), 0);
 }
 
-TEST(ZmqLinkKey, LK1_WrittenAndReadBack) {
+TEST(ZmqLinkKey, KY1_WrittenAndReadBack) {
   const TestFolder folder;
   const std::filesystem::path path = folder.path() / "key";
   const LinkKey key = make_link_key();
@@ -37,7 +37,7 @@ TEST(ZmqLinkKey, LK1_WrittenAndReadBack) {
   EXPECT_EQ(folder.entries(), 1U) << "no draft is left";
 }
 
-TEST(ZmqLinkKey, LK1_WhatIsNoKeyIsRefusedInWords) {
+TEST(ZmqLinkKey, KY1_WhatIsNoKeyIsRefusedInWords) {
   const TestFolder folder;
   const std::filesystem::path path = folder.path() / "key";
   const auto why = [&path] {
