@@ -6,6 +6,8 @@
 #include "runtime/node.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <condition_variable>
 #include <iostream>
 #include <mutex>
@@ -331,6 +333,7 @@ int drive(const Plan& plan) {
 }  // namespace troupe::bench
 
 int main(int count, char** arguments) {
+  spdlog::set_level(spdlog::level::off);  // deaths are expected; and its registry is made before there are threads
   const std::vector<std::string> words(arguments + 1, arguments + count);
   if (words.size() == 5 && words[0] == "receive") return troupe::bench::receive({words.begin() + 1, words.end()});
   if (words.size() == 3) return troupe::bench::drive({words[0], std::stoul(words[1]), std::stoul(words[2])});

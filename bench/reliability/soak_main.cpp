@@ -7,6 +7,8 @@
 #include "runtime/node.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <iostream>
 #include <optional>
 #include <random>
@@ -314,6 +316,7 @@ int drive(const Length& length) {
 }  // namespace troupe::bench
 
 int main(int count, char** arguments) {
+  spdlog::set_level(spdlog::level::off);  // deaths are expected; and its registry is made before there are threads
   const std::vector<std::string> words(arguments + 1, arguments + count);
   if (words.size() == 6 && words[0] == "work") return troupe::bench::work({words.begin() + 1, words.end()});
   if (words.size() == 1) return troupe::bench::drive({std::stod(words[0])});
