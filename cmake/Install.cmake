@@ -15,7 +15,8 @@ install(TARGETS troupe_runtime EXPORT troupe ARCHIVE DESTINATION "${CMAKE_INSTAL
 install(DIRECTORY runtime DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe" FILES_MATCHING PATTERN "*.hpp"
   REGEX "/(actor_cell|node_core|mailbox|worker_pool|pending_requests|watch_registry|job_protocol)\\.hpp$" EXCLUDE
   REGEX "/zmq_[^/]*\\.hpp$" EXCLUDE)
-install(FILES runtime/transport/zmq_transport.hpp DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe/runtime/transport")
+install(FILES runtime/transport/zmq_link_key.hpp runtime/transport/zmq_transport.hpp
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe/runtime/transport")
 install(EXPORT troupe NAMESPACE troupe:: FILE troupeTargets.cmake DESTINATION "${package_folder}")
 configure_package_config_file(cmake/troupeConfig.cmake.in "${CMAKE_BINARY_DIR}/troupeConfig.cmake"
   INSTALL_DESTINATION "${package_folder}")

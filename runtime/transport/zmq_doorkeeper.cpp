@@ -70,8 +70,8 @@ void Doorkeeper::refuse(const std::string& who, const std::string& why) {
   const TimePoint now = SteadyClock().now();
   if (now - last_line_ < kBetweenLines) return;
   last_line_ = now;
-  spdlog::warn("event=peer_refused who=\"{}\" cause=\"{}\" times={} next=\"start it with this job's key file\"", who,
-               why, std::exchange(refused_, 0));
+  spdlog::error("event=peer_refused who=\"{}\" cause=\"{}\" times={} next=\"start it with this job's key file\"", who,
+                why, std::exchange(refused_, 0));
 }
 
 }  // namespace troupe::runtime
