@@ -10,6 +10,8 @@
 namespace troupe::runtime {
 namespace {
 
+constexpr Duration kGrantAgain = std::chrono::milliseconds(1);
+
 ReplyTo producer_of(const Mail& mail) {
   ReplyTo producer = NodeCore::asker_of(mail);
   producer.correlation = 0;  // of no request: a grant
@@ -42,7 +44,14 @@ void ActorCell::send_grant(const ReplyTo& producer, StreamGrant grant) {
   MailPtr mail = make_mail(grant);
   mail->header.sender = name_key_;
   mail->header.sender_incarnation = parts_.id.incarnation;
-  (void)send_answer(producer, mail);  // to a producer that is gone: its end is the stream's
+  const Result<Done> sent = send_answer(producer, mail);
+  // To a producer that is gone: its end is the stream's. To one whose link is full: again, or the stream would stand
+  // still.
+  if (sent || sent.failure().kind != FailureKind::overloaded) return;
+  core_.parts.timers->run_at(core_.parts.clock->now() + kGrantAgain, [weak = weak_from_this(), producer, grant] {
+    const std::shared_ptr<ActorCell> cell = weak.lock();
+    if (cell) cell->push_task([producer, grant](ActorCell& self) { self.send_grant(producer, grant); });
+  });
 }
 
 void ActorCell::grant_wanted(OpenRequests::Row& row) {

@@ -147,6 +147,21 @@ TEST(Stream, SM2_WhatTheLinkHasNoRoomForWaitsInOrder) {
   EXPECT_EQ(pair.read.back(), "end");
 }
 
+TEST(Stream, SM2_AGrantThatFindsTheLinkFullIsSentAgain) {
+  Pair pair;
+  pair.start(3, 2);
+  ASSERT_EQ(pair.read, (Texts{"1", "2"}));
+  pair.script.act(pair.script.left, "reader", [&pair](Context& context) {
+    while (context.send(ActorId{"counter", 0}, Number{})) {  // until the window is full
+    }
+    context.grant(pair.stream, 5);
+  });
+  pair.script.network.deliver_all();
+  pair.script.network.advance(milliseconds(10));
+  pair.script.network.deliver_all();
+  EXPECT_EQ(pair.read, (Texts{"1", "2", "3", "end"}));
+}
+
 TEST(Stream, SM3_ACancelledStreamGivesNothingMoreAndTheProducerHears) {
   for (auto* const place : {&same_node, &other_node}) {
     Pair pair(place);
