@@ -14,7 +14,8 @@ install(TARGETS troupe_runtime EXPORT troupe ARCHIVE DESTINATION "${CMAKE_INSTAL
 # Not the inside of a node, and of ZeroMQ only the one header without its types.
 install(DIRECTORY runtime DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe" FILES_MATCHING PATTERN "*.hpp"
   REGEX "/(actor_cell|node_core|mailbox|worker_pool|pending_requests|watch_registry|job_protocol)\\.hpp$" EXCLUDE
-  REGEX "/zmq_[^/]*\\.hpp$" EXCLUDE)
+  REGEX "/zmq_[^/]*\\.hpp$" EXCLUDE
+  REGEX "/simulation$" EXCLUDE)
 install(FILES runtime/transport/zmq_link_key.hpp runtime/transport/zmq_transport.hpp
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe/runtime/transport")
 install(EXPORT troupe NAMESPACE troupe:: FILE troupeTargets.cmake DESTINATION "${package_folder}")

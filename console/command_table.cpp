@@ -170,6 +170,15 @@ std::vector<CommandSpec> data_commands() {
 std::vector<CommandSpec> other_commands() {
   return {
       {"doctor", "check this machine for what a run needs", "", {}, {output()}},
+      {"simulate",
+       "run the runtime on a simulated network, with faults, seed by seed",
+       "Checks the promises about messages, requests and restarts at every event (docs/simulation.md). Status 1 when\n"
+       "one is broken: prints the seed, the fewest faults it takes, and the command that shows it message by message.",
+       {},
+       {option("seeds", "A..B", "these seeds, on every processor (default 1..1000)"),
+        option("scenario", "FILE", "what is simulated, instead of a mixture by the seed"),
+        option("seed", "S", "this one alone"), option("faults", "LIST", "of that seed's faults only these, as 1,4"),
+        flag("trace", "print all that happens in it")}},
       {"version", "version and build", "", {}, {output()}},
       {"help", "this list, or all about one command", "", {{"COMMAND", Count::optional, "command to explain"}}, {}},
   };

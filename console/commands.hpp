@@ -26,6 +26,7 @@ int run_logs(const ParsedCommand& command);
 int run_events(const ParsedCommand& command);
 int run_report(const ParsedCommand& command);
 int run_doctor(const ParsedCommand& command);
+int run_simulate(const ParsedCommand& command);
 int run_version(const ParsedCommand& command);
 int run_help(const ParsedCommand& command);
 

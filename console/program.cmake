@@ -9,9 +9,10 @@ add_executable(troupe
   worker_main.cpp
   node_main.cpp
   inspect_main.cpp
+  simulate_main.cpp
   model_main.cpp
   data_main.cpp)
-target_link_libraries(troupe PRIVATE project_options troupe_console troupe_scheduler troupe_actors)
+target_link_libraries(troupe PRIVATE project_options troupe_console troupe_scheduler troupe_actors troupe_simulation)
 set_target_properties(troupe PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 # The one source that computes.
 target_precompile_headers(troupe REUSE_FROM troupe_gpt2)

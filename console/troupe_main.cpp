@@ -40,6 +40,7 @@ int dispatch(const ParsedCommand& command) {
       Handler{"tokenize", console::run_tokenize},
       Handler{"partition", console::run_partition},
       Handler{"doctor", console::run_doctor},
+      Handler{"simulate", console::run_simulate},
       Handler{"version", console::run_version},
       Handler{"help", console::run_help},
   };

@@ -68,7 +68,7 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
 }
 
 void ActorCell::watch_deadline(TimePoint due) {
-  if (due >= deadline_watched_) return;  // the timer that runs looks for all
+  if (due >= deadline_watched_ || !core_.parts.checks.deadline) return;  // the timer that runs looks for all
   if (deadline_watched_ != TimePoint::max()) core_.parts.timers->cancel(deadline_alarm_);
   deadline_watched_ = due;
   deadline_alarm_ = core_.parts.timers->run_at(due, [weak = weak_from_this(), due] {

@@ -9,8 +9,11 @@
 namespace troupe::runtime {
 
 NodeParts make_threaded_parts(int workers, std::unique_ptr<Transport> transport) {
-  return {std::make_unique<SteadyClock>(), make_threaded_dispatcher(workers), make_threaded_timers(),
-          std::move(transport)};
+  return {std::make_unique<SteadyClock>(),
+          make_threaded_dispatcher(workers),
+          make_threaded_timers(),
+          std::move(transport),
+          {}};
 }
 
 NodeParts make_local_parts(int workers) {

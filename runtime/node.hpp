@@ -5,6 +5,7 @@
 #include "runtime/context.hpp"
 #include "runtime/directory.hpp"
 #include "runtime/dispatcher.hpp"
+#include "runtime/message/safety_checks.hpp"
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/result.hpp"
 #include "runtime/transport/transport.hpp"
@@ -36,6 +37,7 @@ struct NodeParts {
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<Timers> timers;
   std::unique_ptr<Transport> transport;
+  SafetyChecks checks = {};
 };
 
 /// Steady clock, threads, timers on a thread, and the given transport.

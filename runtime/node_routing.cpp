@@ -64,7 +64,7 @@ void NodeCore::address(Mail& mail, std::uint64_t receiver, std::uint32_t incarna
 
 Result<Done> NodeCore::deliver_local(ActorCell& cell, MailPtr& mail) {
   const std::uint32_t wanted = mail->header.receiver_incarnation;
-  if (wanted != 0 && wanted != cell.id().incarnation) {
+  if (wanted != 0 && wanted != cell.id().incarnation && parts.checks.incarnation) {
     cell.count_stale();
     return Failure{FailureKind::disconnected, "incarnation " + std::to_string(wanted) + " of " + cell.id().name +
                                                   " is not the living one (" + cell.id().describe() + ")"};
@@ -234,7 +234,7 @@ bool NodeCore::is_acceptable(const Envelope& envelope) {
   }
   const bool from_dead = header.sender != 0 && header.sender_incarnation != 0 &&
                          directory.is_stale(header.sender, header.sender_incarnation);
-  if (!from_dead) return true;
+  if (!from_dead || !parts.checks.incarnation) return true;
   count_stale(header.receiver);
   log_dead_letter(envelope, {FailureKind::disconnected, "from a dead incarnation"});
   return false;

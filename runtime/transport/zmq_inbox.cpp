@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kBatch = 256;  // messages read before other sockets get their turn
 constexpr std::size_t kMaxSenders = 1000;
+constexpr std::size_t kMaxEnded = 4096;
 constexpr int kSilenceFactor = 2;  // the sender gives a broken connection up first, so it never resumes in vain
 
 template <Message M>
@@ -56,7 +57,7 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
   sender.last_heard = now;
   if (kind == EnvelopeKind::credit) return;
   if (kind == EnvelopeKind::bye) {
-    (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "goodbye"}));
+    (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), "goodbye"}));
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
   }
   on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
@@ -91,7 +92,7 @@ void ZmqInbox::accept_batch(const Route& route, std::span<const std::byte> frame
   }
 }
 
-std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
+std::string ZmqInbox::reason_to_refuse(const LinkHello& hello, std::size_t listener) const {
   if (hello.protocol != kLinkProtocol) {
     return "link protocol " + std::to_string(hello.protocol) + ", this node speaks " + std::to_string(kLinkProtocol) +
            ": run the same version everywhere";
@@ -102,8 +103,14 @@ std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
   if (hello.node_name.size() > kMaxNameBytes || hello.instance == 0 || !is_sane_endpoint(hello.endpoint)) {
     return "the hello makes no sense";
   }
+  const bool has_newer = std::any_of(senders_.begin(), senders_.end(), [&](const auto& entry) {
+    return entry.first.first == hello.instance && entry.first.second > hello.link &&
+           entry.second.route.first == listener;
+  });
+  if (has_newer) return "a newer link of the same node is open";
   if (senders_.contains({hello.instance, hello.link})) return {};
-  if (hello.next_sequence != 1) return "the link is not known here any more";
+  const bool has_ended = std::find(ended_.begin(), ended_.end(), Key{hello.instance, hello.link}) != ended_.end();
+  if (has_ended || hello.next_sequence != 1) return "the link is not known here any more";
   if (senders_.size() >= kMaxSenders) return "links from " + std::to_string(kMaxSenders) + " senders are open already";
   return {};
 }
@@ -114,12 +121,12 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
     ++parts_.tally.malformed;
     return;
   }
-  if (const std::string reason = reason_to_refuse(*hello); !reason.empty()) {
+  if (const std::string reason = reason_to_refuse(*hello, route.first); !reason.empty()) {
     ++parts_.tally.malformed;
     (void)send_back(route, control(EnvelopeKind::bye, LinkBye{1, 0, reason}));
     return;
   }
-  drop_older_instances(*hello);
+  drop_older(*hello, route.first);
   const Key key{hello->instance, hello->link};
   const auto [found, is_new] = senders_.try_emplace(key);
   Sender& sender = found->second;
@@ -139,7 +146,7 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
   LinkWelcome welcome;
   welcome.instance = parts_.self.instance;
   welcome.link = hello->link;
-  welcome.received = sender.received;
+  welcome.received = confirmed(sender);
   welcome.window_messages = parts_.options.window_messages;
   welcome.window_bytes = parts_.options.window_bytes;
   welcome.arena_open = sender.arena ? 1 : 0;
@@ -147,13 +154,19 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
   (void)send_back(route, control(EnvelopeKind::hello, welcome));
 }
 
-void ZmqInbox::drop_older_instances(const LinkHello& hello) {
-  std::vector<Key> older;
+// Links of an earlier process at that endpoint, and those that this one has given up: it dials a new link only then,
+// but what was under way on the old connection may still come.
+void ZmqInbox::drop_older(const LinkHello& hello, std::size_t listener) {
+  std::vector<std::pair<Key, std::string>> older;
   for (const auto& [key, sender] : senders_) {
-    if (sender.endpoint == hello.endpoint && key.first != hello.instance) older.push_back(key);
+    if (sender.endpoint == hello.endpoint && key.first != hello.instance) {
+      older.emplace_back(key, "was restarted");
+    } else if (key.first == hello.instance && key.second < hello.link && sender.route.first == listener) {
+      older.emplace_back(key, "has given up the link, and begun another");
+    }
   }
-  for (const Key& key : older) {
-    remove(key, {FailureKind::disconnected, "the node at " + hello.endpoint + " was restarted"});
+  for (const auto& [key, why] : older) {
+    remove(key, {FailureKind::disconnected, "the node at " + hello.endpoint + " " + why});
   }
 }
 
@@ -167,8 +180,9 @@ void ZmqInbox::open_arena(Sender& sender, const LinkHello& hello) const {
 ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span<Frame> payload_frames) {
   Envelope& envelope = front.envelope;
   const std::uint64_t sequence = envelope.header.sequence;
-  if (sequence <= sender.received) return Standing::open;  // sent again after a broken connection, but it had arrived
-  if (sequence != sender.received + 1) {
+  const bool is_repeat = sequence <= sender.received;  // sent again after a broken connection, but it had arrived
+  if (is_repeat && parts_.checks.dedup) return Standing::open;
+  if (sequence > sender.received + 1 && parts_.checks.gap) {
     return send_off(sender, "message " + std::to_string(sequence) + " came after " + std::to_string(sender.received) +
                                 ": messages were lost on the way");
   }
@@ -181,7 +195,7 @@ ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span
     return send_off(sender, attached.failure().text);
   }
   const std::uint64_t cost = wire_cost(envelope);
-  sender.received = sequence;
+  sender.received = std::max(sender.received, sequence);
   sender.delivered += LinkCost{1, cost};
   envelope.arrival = Arrival(sender.ledger, cost);
   ++parts_.tally.received;
@@ -213,7 +227,7 @@ Result<Done> ZmqInbox::attach_payloads(const Sender& sender, Front& front, std::
 // The sender hears why on the way back, so that it gives up the link instead of filling it.
 ZmqInbox::Standing ZmqInbox::send_off(Sender& sender, const std::string& why) {
   ++parts_.tally.malformed;
-  (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, why}));
+  (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), why}));
   remove(sender.key, {FailureKind::disconnected, "link from " + sender.endpoint + " broken: " + why});
   return Standing::ended;
 }
@@ -224,6 +238,8 @@ void ZmqInbox::remove(const Key& key, Failure why) {
   gone_.push_back({found->second.endpoint, key.first, std::move(why)});
   routes_.erase(found->second.route);
   senders_.erase(found);
+  ended_.push_back(key);
+  if (ended_.size() > kMaxEnded) ended_.pop_front();
 }
 
 bool ZmqInbox::owes_note(const Sender& sender) const {
@@ -254,7 +270,7 @@ void ZmqInbox::tick(TimePoint now) {
 void ZmqInbox::send_note(Sender& sender, TimePoint now) {
   const LinkCost released = sender.ledger->released();
   sender.last_told = now;
-  const LinkNote note{sender.received, released.messages, released.bytes};
+  const LinkNote note{confirmed(sender), released.messages, released.bytes};
   // A note that finds no room stays owed, and is written anew in kNoteDelay.
   if (send_back(sender.route, control(EnvelopeKind::credit, note)) == Sent::no) return;
   sender.told = released;
@@ -276,7 +292,7 @@ void ZmqInbox::excuse(Duration lateness) {
 
 void ZmqInbox::say_bye() {
   for (const auto& [key, sender] : senders_) {
-    (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, sender.received, "the node stops"}));
+    (void)send_back(sender.route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), "the node stops"}));
   }
 }
 

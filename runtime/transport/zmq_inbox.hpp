@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/clock.hpp"
+#include "runtime/message/safety_checks.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
@@ -9,6 +10,7 @@
 #include "runtime/transport/zmq_wire.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +39,9 @@ struct GoneSender {
 /// IB-2  Messages of a link are delivered in sequence, each once; a gap ends the link, a repeat is dropped.
 /// IB-3  A sender that ignores its window is sent off.
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
+/// IB-6  Of a sender's links to one place only the newest is heard: what was under way on one that it has given up
+///       cannot arrive after what it sent later.
+/// IB-7  A link that was ended here never begins anew, whatever is said on its connection.
 /// IB-5  What waits for a caller that does not read is bounded; confirmations and credit that found no room are told
 ///       once it reads again.
 class ZmqInbox {
@@ -48,6 +53,7 @@ public:
     TransportSink& sink;
     TransportTally& tally;
     std::shared_ptr<Waker> waker;
+    const SafetyChecks& checks;
   };
 
   explicit ZmqInbox(Parts parts) : parts_(std::move(parts)) {}
@@ -90,8 +96,8 @@ private:
   void accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now);
   [[nodiscard]] Sender* sender_at(const Route& route);
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
-  [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
-  void drop_older_instances(const LinkHello& hello);
+  [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello, std::size_t listener) const;
+  void drop_older(const LinkHello& hello, std::size_t listener);
   void open_arena(Sender& sender, const LinkHello& hello) const;
   // Whether the sender is still there afterwards.
   enum class Standing : unsigned char { open, ended };
@@ -103,11 +109,14 @@ private:
   enum class Sent : unsigned char { yes, no };
   [[nodiscard]] Sent send_back(const Route& route, Envelope envelope);
   [[nodiscard]] bool owes_note(const Sender& sender) const;
+  /// What is confirmed to the sender.
+  [[nodiscard]] std::uint64_t confirmed(const Sender& sender) const { return parts_.checks.ack ? sender.received : 0; }
 
   const Parts parts_;
   std::map<Key, Sender> senders_;
   std::map<Route, Key> routes_;
   std::vector<GoneSender> gone_;
+  std::deque<Key> ended_;  // links that must not begin anew: what they brought would be delivered again
 };
 
 }  // namespace troupe::runtime

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/clock.hpp"
+#include "runtime/message/safety_checks.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
@@ -25,6 +26,7 @@ struct LinkParts {
   const LinkIdentity& self;
   ShmArena* arena;  ///< none = payloads go by wire
   TransportTally& tally;
+  const SafetyChecks& checks;
 };
 
 /// The sending half of a link: one connection to one peer, dialed again when it breaks. What the peer has not
@@ -86,6 +88,10 @@ public:
   [[nodiscard]] LinkCost take_released();
   /// What is neither given back nor unsent: to be released when the link is dead.
   [[nodiscard]] LinkCost in_flight() const;
+  /// Messages that left and are kept until the peer confirms them.
+  [[nodiscard]] std::uint64_t unconfirmed() const {
+    return kept_.empty() ? 0 : kept_.back().last - kept_.front().first + 1;
+  }
 
 private:
   enum class State : unsigned char { dialing, up, redialing, dead };

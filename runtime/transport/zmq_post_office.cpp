@@ -52,8 +52,8 @@ ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
     : parts_(std::move(parts)),
       around_(std::move(around)),
       sink_(around_.sink, around_.tally),
-      link_parts_{*parts_.sockets, parts_.options, parts_.self, parts_.arena.get(), around_.tally},
-      inbox_({*parts_.sockets, parts_.options, parts_.self, sink_, around_.tally, around_.waker}),
+      link_parts_{*parts_.sockets, parts_.options, parts_.self, parts_.arena.get(), around_.tally, parts_.checks},
+      inbox_({*parts_.sockets, parts_.options, parts_.self, sink_, around_.tally, around_.waker, parts_.checks}),
       last_turn_(around_.clock.now()),
       last_orphan_check_(last_turn_) {}
 
@@ -261,6 +261,12 @@ bool ZmqPostOffice::is_done(TimePoint now) {
   }
   return std::all_of(links_.begin(), links_.end(),
                      [](const auto& entry) { return entry.second->is_dead() || entry.second->is_drained(); });
+}
+
+std::uint64_t ZmqPostOffice::most_unconfirmed() const {
+  std::uint64_t most = 0;
+  for (const auto& [endpoint, link] : links_) most = std::max(most, link->unconfirmed());
+  return most;
 }
 
 void ZmqPostOffice::end_all(const Failure& why) {

@@ -37,6 +37,7 @@ struct PostOfficeParts {
   ZmqTransportOptions options;
   LinkIdentity self;
   std::unique_ptr<ShmArena> arena;  ///< none = payloads go by wire
+  SafetyChecks checks = {};
 };
 
 /// Hands on to a sink, and lets no exception of it out: what it could not stand is counted, logged and dropped, and the
@@ -97,6 +98,8 @@ public:
   [[nodiscard]] bool is_done(TimePoint now);
   /// The end: what is left comes back.
   void close_all(TimePoint now);
+  /// The most that any link keeps until it is confirmed, in messages.
+  [[nodiscard]] std::uint64_t most_unconfirmed() const;
 
 private:
   // Blocks of a dead link whose borrower may still be looking at them.

@@ -225,6 +225,48 @@ TEST(ZmqInbox, IB2_NewConnectionOfAKnownLinkGoesOnWhereItWas) {
   EXPECT_EQ(at.peer.sink.count(), 2U);
 }
 
+TEST(ZmqInbox, IB6_WhatWasUnderWayOnALinkGivenUpIsNotHeardAfterTheNewOne) {
+  Fixture at;
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  at.caller.send_sequence(1);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(1));
+  RawCaller newer(at.peer.endpoint());
+  newer.hello() = at.caller.hello();
+  ++newer.hello().link;
+  newer.say_hello();
+  ASSERT_TRUE(newer.next<LinkWelcome>());
+  at.caller.send_sequence(2);
+  at.caller.say_hello();  // comes after all that
+  const Result<LinkBye> bye = at.caller.next<LinkBye>();
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->refused, 1U);
+  at.caller.send_sequence(2);
+  newer.send_sequence(1);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(2));
+  at.caller.hello().link += 2;
+  at.caller.say_hello();  // a link after both
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  EXPECT_EQ(at.peer.sink.count(), 2U);
+  EXPECT_EQ(at.malformed(), 3U);
+}
+
+TEST(ZmqInbox, IB7_ALinkThatWasEndedDoesNotBeginAnew) {
+  Fixture at;
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  at.caller.send_sequence(1);
+  at.caller.send_sequence(3);  // a gap
+  ASSERT_TRUE(at.caller.next<LinkBye>());
+  at.caller.say_hello();  // the first one, come again
+  const Result<LinkBye> bye = at.caller.next<LinkBye>();
+  ASSERT_TRUE(bye);
+  EXPECT_EQ(bye->refused, 1U);
+  at.caller.send_sequence(1);
+  at.settle();
+  EXPECT_EQ(at.peer.sink.count(), 1U);
+}
+
 TEST(ZmqInbox, IB3_SenderThatIgnoresItsWindowIsSentOff) {
   Fixture at(10);
   at.caller.say_hello();

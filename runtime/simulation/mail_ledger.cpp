@@ -1,0 +1,103 @@
+#include "runtime/simulation/mail_ledger.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::runtime::simulation {
+
+std::string MailLedger::describe(const Record& record, std::uint32_t id) {
+  return "message " + std::to_string(id) + " (" + record.message + ") from process " + std::to_string(record.from) +
+         " to " + record.to;
+}
+
+MailLedger::Record* MailLedger::find(const Envelope& envelope) {
+  const std::uint32_t id = envelope.header.epoch;
+  return id == 0 || id > records_.size() ? nullptr : &records_[id - 1];
+}
+
+void MailLedger::mark(std::uint64_t from, const std::string& to, Envelope& envelope, TimePoint now) {
+  records_.push_back({from, to, envelope.message});
+  const auto id = static_cast<std::uint32_t>(records_.size());
+  envelope.header.epoch = id;
+  open_[{from, to}].insert(id);
+  trace_.add(now, id, [&] { return "send " + describe(records_.back(), id); });
+}
+
+void MailLedger::refused(const Envelope& envelope) {
+  Record& record = *find(envelope);
+  record.fate = Fate::refused;
+  ++refused_;
+  open_[{record.from, record.to}].erase(envelope.header.epoch);
+}
+
+void MailLedger::arrived(std::uint64_t at, const std::string& endpoint, const Envelope& envelope, TimePoint now) {
+  const std::uint32_t id = envelope.header.epoch;
+  Record* const record = find(envelope);
+  if (record == nullptr) return trace_.violate(now, "something arrived at " + endpoint + " that nobody sent");
+  trace_.add(now, id, [&] { return "arrive " + describe(*record, id); });
+  const auto broken = [&](const std::string& why) { trace_.violate(now, describe(*record, id) + " " + why); };
+  const auto living = living_.find({at, envelope.header.sender});
+  const std::uint32_t sender = envelope.header.sender_incarnation;
+  record->was_stale = living != living_.end() && sender != 0 && sender < living->second;
+  if (record->to != endpoint) return broken("arrived at " + endpoint);
+  if (std::exchange(record->has_arrived, true)) return broken("arrived twice");
+  if (record->fate == Fate::came_back) return broken("came back as undeliverable, and arrived");
+  const Path path{record->from, record->to};
+  std::uint32_t& last = last_[{path, at}];
+  if (id < last) return broken("arrived after message " + std::to_string(last) + ", which was sent later");
+  last = id;
+  std::set<std::uint32_t>& open = open_[path];
+  if (!open.empty() && *open.begin() < id) {
+    return broken("arrived, but not message " + std::to_string(*open.begin()) + " before it, and nobody was told");
+  }
+  open.erase(id);
+  record->fate = Fate::arrived;
+}
+
+void MailLedger::learned(std::uint64_t process, std::uint64_t actor, std::uint32_t least) {
+  std::uint32_t& known = living_[{process, actor}];
+  known = std::max(known, least);
+}
+
+void MailLedger::handled(const Header& header, TimePoint now) {
+  if (header.epoch == 0 || header.epoch > records_.size()) return;
+  const Record& record = records_[header.epoch - 1];
+  if (!record.was_stale) return;
+  trace_.violate(now, describe(record, header.epoch) + " was handled, and its sender was known to be dead");
+}
+
+void MailLedger::came_back(const Envelope& envelope, TimePoint now) {
+  Record& record = *find(envelope);
+  trace_.add(now, envelope.header.epoch, [&] { return "came back " + describe(record, envelope.header.epoch); });
+  if (record.has_arrived) {
+    trace_.violate(now, describe(record, envelope.header.epoch) + " arrived, and came back as undeliverable");
+  }
+  record.fate = Fate::came_back;
+  open_[{record.from, record.to}].erase(envelope.header.epoch);
+}
+
+void MailLedger::end_told(std::uint64_t at, const std::string& peer) {
+  std::set<std::uint32_t>& open = open_[{at, peer}];
+  for (const std::uint32_t id : open) records_[id - 1].fate = Fate::told;
+  open.clear();
+}
+
+void MailLedger::crashed(std::uint64_t process) {
+  for (auto& [path, open] : open_) {
+    if (path.first != process) continue;
+    for (const std::uint32_t id : open) records_[id - 1].fate = Fate::died;
+    open.clear();
+  }
+}
+
+void MailLedger::close(TimePoint now, bool may_lose_the_last) {
+  if (may_lose_the_last) return;
+  for (const auto& [path, open] : open_) {
+    for (const std::uint32_t id : open) {
+      trace_.violate(now, describe(records_[id - 1], id) + " was accepted and is lost: it neither arrived nor came " +
+                              "back, and the sink was not told that the peer is gone");
+    }
+  }
+}
+
+}  // namespace troupe::runtime::simulation

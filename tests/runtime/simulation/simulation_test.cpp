@@ -1,0 +1,76 @@
+#include "runtime/simulation/simulation.hpp"
+
+#include "tests/runtime/simulation/quiet.hpp"
+
+#include <gtest/gtest.h>
+
+/// The runtime on a simulated network: what it promises, and that a broken promise would be seen.
+namespace troupe::runtime::simulation {
+namespace {
+
+Scenario only(WorkloadKind workload, WireMode wire = WireMode::honest) {
+  Scenario scenario;
+  scenario.workload = workload;
+  scenario.wire = wire;
+  return scenario;
+}
+
+TEST(Simulation, SI1_TheSameSeedGivesTheSameRun) {
+  const Quiet quiet;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const SimulationOutcome once = simulate(seed, {});
+    std::uint64_t lines = 0;
+    SimulationOptions watched;
+    watched.reader = [&lines](TimePoint, const std::string&) { ++lines; };
+    const SimulationOutcome again = simulate(seed, {}, watched);
+    EXPECT_EQ(once.hash, again.hash) << "seed " << seed;
+    EXPECT_EQ(once.events, again.events);
+    EXPECT_GT(lines, 10U);
+    EXPECT_NE(once.hash, simulate(seed + 1000, {}).hash);
+  }
+}
+
+TEST(Simulation, SI2_EveryPromiseIsKept) {
+  const Quiet quiet;
+  std::uint64_t messages = 0;
+  std::uint64_t requests = 0;
+  std::size_t faults = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    const SimulationOutcome outcome = simulate(seed, {});
+    ASSERT_FALSE(outcome.violation) << "troupe simulate --seed " << seed << " --trace: " << *outcome.violation;
+    messages += outcome.messages;
+    requests += outcome.requests;
+    faults += outcome.faults.size();
+  }
+  EXPECT_GT(messages, 50'000U);
+  EXPECT_GT(requests, 10'000U);
+  EXPECT_GT(faults, 300U) << "nothing went wrong, so nothing was shown";
+}
+
+TEST(Simulation, AFailureIsShrunkToTheFaultsItTakes) {
+  const Quiet quiet;
+  SimulationOptions options;
+  options.checks.incarnation = false;
+  const Scenario scenario = only(WorkloadKind::tree);
+  std::uint64_t seed = 1;
+  while (!simulate(seed, scenario, options).violation) ++seed;
+  const std::vector<std::size_t> faults = shrink(seed, scenario, options);
+  options.only = faults;
+  EXPECT_TRUE(simulate(seed, scenario, options).violation);
+  for (std::size_t without = 0; without < faults.size(); ++without) {
+    std::vector<std::size_t> rest = faults;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(without));
+    options.only = rest;
+    EXPECT_FALSE(simulate(seed, scenario, options).violation) << "it fails without fault " << faults[without] << " too";
+  }
+}
+
+// What was found by it, each with the seed that showed it.
+TEST(Simulation, AHelloThatComesTwiceDoesNotBeginALinkAnewThatWasEnded) {
+  const Quiet quiet;
+  const SimulationOutcome outcome = simulate(3953, {});
+  EXPECT_FALSE(outcome.violation) << *outcome.violation;
+}
+
+}  // namespace
+}  // namespace troupe::runtime::simulation
