@@ -66,7 +66,7 @@ struct Surroundings {
 class Session {
 public:
   Session(Surroundings& around, FuzzBytes& bytes)
-      : around_(around), bytes_(bytes), inbox_({sockets_, options_, self_, sink_, tally_, waker_}) {}
+      : around_(around), bytes_(bytes), inbox_({sockets_, options_, self_, sink_, tally_, waker_, checks_}) {}
 
   std::size_t run() {
     for (int steps = 0; !bytes_.is_empty() && steps < 256; ++steps) {
@@ -223,6 +223,7 @@ private:
   FuzzBytes& bytes_;
   const ZmqTransportOptions options_ = options_of(around_);
   const LinkIdentity self_ = identity();
+  const SafetyChecks checks_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   ScriptedListener sockets_;
   CheckingSink sink_;

@@ -155,7 +155,8 @@ private:
   TransportTally tally_;
   Script script_;
   ScriptedDialer sockets_{script_};
-  const LinkParts parts_{sockets_, options_, self_, nullptr, tally_};
+  const SafetyChecks checks_;
+  const LinkParts parts_{sockets_, options_, self_, nullptr, tally_, checks_};
   TimePoint now_{std::chrono::seconds(1000)};
   std::uint64_t posted_ = 0;
   LinkCost released_;
