@@ -29,11 +29,12 @@ struct LinkHello {
   std::string arena;           ///< file name of the dialer's arena; empty = none
   std::uint64_t arena_cookie = 0;
   std::uint64_t next_sequence = 1;  ///< of the oldest message the dialer can still send
+  std::string dialed;               ///< what it calls this endpoint: it has one link for each name
 
   template <class Archive>
   void serialize(Archive& archive) {
     archive(protocol, job, node_name, incarnation, instance, link, endpoint, machine, arena, arena_cookie,
-            next_sequence);
+            next_sequence, dialed);
   }
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/transport/zmq_inbox.hpp"
 
+#include "runtime/directory.hpp"
 #include "runtime/message/message.hpp"
 
 #include <algorithm>
@@ -92,7 +93,7 @@ void ZmqInbox::accept_batch(const Route& route, std::span<const std::byte> frame
   }
 }
 
-std::string ZmqInbox::reason_to_refuse(const LinkHello& hello, std::size_t listener) const {
+std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
   if (hello.protocol != kLinkProtocol) {
     return "link protocol " + std::to_string(hello.protocol) + ", this node speaks " + std::to_string(kLinkProtocol) +
            ": run the same version everywhere";
@@ -100,12 +101,13 @@ std::string ZmqInbox::reason_to_refuse(const LinkHello& hello, std::size_t liste
   if (hello.job != parts_.self.job) {
     return "the node belongs to job " + std::to_string(parts_.self.job) + ", not to " + std::to_string(hello.job);
   }
-  if (hello.node_name.size() > kMaxNameBytes || hello.instance == 0 || !is_sane_endpoint(hello.endpoint)) {
+  if (hello.node_name.size() > kMaxNameBytes || hello.dialed.size() > kMaxEndpointBytes || hello.instance == 0 ||
+      !is_sane_endpoint(hello.endpoint)) {
     return "the hello makes no sense";
   }
   const bool has_newer = std::any_of(senders_.begin(), senders_.end(), [&](const auto& entry) {
     return entry.first.first == hello.instance && entry.first.second > hello.link &&
-           entry.second.route.first == listener;
+           entry.second.dialed == hello.dialed;
   });
   if (has_newer) return "a newer link of the same node is open";
   if (senders_.contains({hello.instance, hello.link})) return {};
@@ -121,12 +123,12 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
     ++parts_.tally.malformed;
     return;
   }
-  if (const std::string reason = reason_to_refuse(*hello, route.first); !reason.empty()) {
+  if (const std::string reason = reason_to_refuse(*hello); !reason.empty()) {
     ++parts_.tally.malformed;
     (void)send_back(route, control(EnvelopeKind::bye, LinkBye{1, 0, reason}));
     return;
   }
-  drop_older(*hello, route.first);
+  drop_older(*hello);
   const Key key{hello->instance, hello->link};
   const auto [found, is_new] = senders_.try_emplace(key);
   Sender& sender = found->second;
@@ -134,6 +136,7 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
     const LinkCost window{parts_.options.window_messages, parts_.options.window_bytes};
     sender.key = key;
     sender.endpoint = hello->endpoint;
+    sender.dialed = hello->dialed;
     sender.ledger = std::make_shared<CreditLedger>(hello->endpoint, window, parts_.waker);
     open_arena(sender, *hello);
   } else {
@@ -156,12 +159,12 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
 
 // Links of an earlier process at that endpoint, and those that this one has given up: it dials a new link only then,
 // but what was under way on the old connection may still come.
-void ZmqInbox::drop_older(const LinkHello& hello, std::size_t listener) {
+void ZmqInbox::drop_older(const LinkHello& hello) {
   std::vector<std::pair<Key, std::string>> older;
   for (const auto& [key, sender] : senders_) {
     if (sender.endpoint == hello.endpoint && key.first != hello.instance) {
       older.emplace_back(key, "was restarted");
-    } else if (key.first == hello.instance && key.second < hello.link && sender.route.first == listener) {
+    } else if (key.first == hello.instance && key.second < hello.link && sender.dialed == hello.dialed) {
       older.emplace_back(key, "has given up the link, and begun another");
     }
   }

@@ -39,8 +39,8 @@ struct GoneSender {
 /// IB-2  Messages of a link are delivered in sequence, each once; a gap ends the link, a repeat is dropped.
 /// IB-3  A sender that ignores its window is sent off.
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
-/// IB-6  Of a sender's links to one place only the newest is heard: what was under way on one that it has given up
-///       cannot arrive after what it sent later.
+/// IB-6  Of a sender's links to one name of this endpoint only the newest is heard: what was under way on one that it
+///       has given up cannot arrive after what it sent later.
 /// IB-7  A link that was ended here never begins anew, whatever is said on its connection.
 /// IB-5  What waits for a caller that does not read is bounded; confirmations and credit that found no room are told
 ///       once it reads again.
@@ -82,6 +82,7 @@ private:
     Key key;
     Route route;
     std::string endpoint;
+    std::string dialed;
     std::uint64_t received = 0;
     LinkCost delivered;
     std::shared_ptr<CreditLedger> ledger;
@@ -96,8 +97,8 @@ private:
   void accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now);
   [[nodiscard]] Sender* sender_at(const Route& route);
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);
-  [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello, std::size_t listener) const;
-  void drop_older(const LinkHello& hello, std::size_t listener);
+  [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
+  void drop_older(const LinkHello& hello);
   void open_arena(Sender& sender, const LinkHello& hello) const;
   // Whether the sender is still there afterwards.
   enum class Standing : unsigned char { open, ended };

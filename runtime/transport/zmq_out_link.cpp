@@ -46,6 +46,7 @@ void ZmqOutLink::dial(TimePoint now) {
   hello.machine = parts_.self.machine;
   hello.arena = parts_.self.arena;
   hello.arena_cookie = parts_.self.arena_cookie;
+  hello.dialed = endpoint_;
   hello.next_sequence = kept_.empty() ? next_sequence_ : kept_.front().first;
   Envelope envelope = encode_message(hello);
   envelope.header.kind = EnvelopeKind::hello;

@@ -251,6 +251,23 @@ TEST(ZmqInbox, IB6_WhatWasUnderWayOnALinkGivenUpIsNotHeardAfterTheNewOne) {
   EXPECT_EQ(at.malformed(), 3U);
 }
 
+TEST(ZmqInbox, IB6_TwoNamesOfThisEndpointAreTwoLinks) {
+  Fixture at;
+  at.caller.hello().dialed = "tcp://by.name:1";
+  at.caller.say_hello();
+  ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  RawCaller by_number(at.peer.endpoint());
+  by_number.hello() = at.caller.hello();
+  by_number.hello().dialed = "tcp://10.0.0.1:1";
+  ++by_number.hello().link;
+  by_number.say_hello();
+  ASSERT_TRUE(by_number.next<LinkWelcome>());
+  at.caller.send_sequence(1);
+  by_number.send_sequence(1);
+  ASSERT_TRUE(at.peer.sink.wait_for_envelopes(2));
+  EXPECT_TRUE(at.peer.sink.downs().empty());
+}
+
 TEST(ZmqInbox, IB7_ALinkThatWasEndedDoesNotBeginAnew) {
   Fixture at;
   at.caller.say_hello();
