@@ -239,10 +239,10 @@ void ZmqInbox::remove(const Key& key, Failure why) {
   const auto found = senders_.find(key);
   if (found == senders_.end()) return;
   gone_.push_back({found->second.endpoint, key.first, std::move(why)});
+  ended_.push_back(key);  // before the sender goes, whose key it may be
+  if (ended_.size() > kMaxEnded) ended_.pop_front();
   routes_.erase(found->second.route);
   senders_.erase(found);
-  ended_.push_back(key);
-  if (ended_.size() > kMaxEnded) ended_.pop_front();
 }
 
 bool ZmqInbox::owes_note(const Sender& sender) const {
