@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kReconnectMs = 10;
 constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: after 0, 20 and 60 ms
+constexpr std::uint32_t kHangUpsToDie = 8;   // of a peer that never was: more than a second
 constexpr std::size_t kArenaFrom = 32 * 1024;
 constexpr std::uint32_t kMaxBackoffShift = 7;
 
@@ -167,7 +168,8 @@ void ZmqOutLink::send_control(Envelope envelope, TimePoint now) {
   std::vector<Frame> frames;
   frames.push_back(encode_front(envelope, {}));
   last_sent_ = now;
-  if (!connection_->send(frames)) lose_connection(now);
+  // Of a dial the connection's news say what became of it, and why.
+  if (!connection_->send(frames) && state_ == State::up) lose_connection(now);
 }
 
 void ZmqOutLink::read(TimePoint now) {
@@ -267,7 +269,11 @@ void ZmqOutLink::read_news(TimePoint now) {
       break;
     case DialedConnection::News::broken:
       read(now);  // a goodbye may have come just before the end
-      if (state_ == State::dialing) ++hang_ups_;
+      if (state_ == State::dialing && ++hang_ups_ >= kHangUpsToDie) {
+        return die({FailureKind::disconnected,
+                    "the node at " + endpoint_ +
+                        " hangs up before a word is said: has it a key, and this node the same key?"});
+      }
       break;
     case DialedConnection::News::locked:
       return die({FailureKind::disconnected,
@@ -292,7 +298,7 @@ void ZmqOutLink::tick(TimePoint now) {
   }
   if (now - not_up_since_ > parts_.options.peer_timeout) {
     const std::string what = state_ == State::dialing ? "nobody answered at " : "connection lost to ";
-    const std::string why = hang_ups_ == 0 ? "" : "; it hangs up before a word is said: has it the same key?";
+    const std::string why = hang_ups_ == 0 ? "" : "; it hangs up before a word is said";
     return die(
         {FailureKind::disconnected, what + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout) + why});
   }

@@ -14,8 +14,9 @@ namespace troupe::runtime {
 namespace {
 
 constexpr int kNoReconnect = -1;
-constexpr int kWatchedEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int kWatchedEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 }  // namespace
 
@@ -61,7 +62,11 @@ public:
     std::vector<Frame> frames;
     while (events_->receive(frames) == Received::message) {
       const std::optional<MonitorEvent> event = monitor_event(frames);
-      if (event && event->what == ZMQ_EVENT_CLOSED) return News::refused;
+      if (event && event->what == ZMQ_EVENT_CONNECTED) {
+        has_connected_ = true;
+        continue;
+      }
+      if (event && event->what == ZMQ_EVENT_CLOSED && !has_connected_) return News::refused;
       if (event && event->is_about_keys()) return News::locked;
       if (event) return News::broken;
     }
@@ -78,6 +83,7 @@ private:
   zmq::socket_t monitor_;
   std::optional<Attention> messages_;
   std::optional<Attention> events_;
+  bool has_connected_ = false;  // who is there may still hang up before the handshake is done
 };
 
 ZmqSockets::ZmqSockets(Parts parts)
