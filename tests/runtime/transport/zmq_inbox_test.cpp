@@ -91,8 +91,8 @@ struct Fixture {
         caller(peer.endpoint()) {}
 
   [[nodiscard]] std::uint64_t malformed() const { return peer.transport->counters().malformed; }
-  /// Waits until the caller's messages were looked at: one connection keeps its order, so that the welcome of a new
-  /// link comes after them. Two connections have none. Earlier welcomes have to be read before.
+  /// Waits until the caller's messages were looked at: one connection keeps its order, two have none. Earlier welcomes
+  /// have to be read before.
   void settle() {
     ++caller.hello().link;
     caller.say_hello();
