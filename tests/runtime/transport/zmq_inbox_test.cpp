@@ -91,8 +91,7 @@ struct Fixture {
         caller(peer.endpoint()) {}
 
   [[nodiscard]] std::uint64_t malformed() const { return peer.transport->counters().malformed; }
-  /// Waits until the caller's messages were looked at: one connection keeps its order, two have none. Earlier welcomes
-  /// have to be read before.
+  /// Until the caller's messages were looked at: one connection keeps its order. Read earlier welcomes before.
   void settle() {
     ++caller.hello().link;
     caller.say_hello();
