@@ -272,22 +272,20 @@ void ActorCell::handle(MailPtr& mail) {
   }
 }
 
-/// Each outcome is a turn, which may end the actor: then nobody waits for the others.
-void ActorCell::fail_rows(std::vector<OpenRequests::Row> rows,
-                          const std::function<Failure(const OpenRequests::Row&)>& why) {
-  for (const OpenRequests::Row& row : rows) {
-    if (is_over()) return;
-    cancel_at_producer(row);
-    MailPtr mail = NodeCore::failure_mail(why(row));
-    mail->header.cause = row.cause;
-    note_begin(*mail);
-    answer_ = Duty::done;
-    guarded(mail->name(), [&] {
-      Context context(node_, *this, mail.get());
-      row.awaiting->fail(NodeCore::failure_of(*mail), context);
-    });
-    end_turn();
-  }
+/// A turn of its own, which may end the actor, and take out what would come next. Nothing when it is not open.
+void ActorCell::fail_row(std::uint64_t number, const Failure& why) {
+  const std::optional<OpenRequests::Row> row = open_.take(number);
+  if (!row) return;
+  cancel_at_producer(*row);
+  MailPtr mail = NodeCore::failure_mail(why);
+  mail->header.cause = row->cause;
+  note_begin(*mail);
+  answer_ = Duty::done;
+  guarded(mail->name(), [&] {
+    Context context(node_, *this, mail.get());
+    row->awaiting->fail(NodeCore::failure_of(*mail), context);
+  });
+  end_turn();
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
@@ -337,7 +335,7 @@ void ActorCell::end(ActorStatus status, const Failure& cause) {
   const Failure seen_outside = cause.within(parts_.id.describe() + " is down");
   end_activities(seen_outside);
   fail_streams(seen_outside);
-  for (const OpenRequests::Row& row : open_.take_streams()) cancel_at_producer(row);
+  for (const std::uint64_t number : open_.streams()) cancel_at_producer(*open_.find(number));
   open_.clear();
   if (deadline_watched_ != TimePoint::max()) core_.parts.timers->cancel(deadline_alarm_);
   behavior_ = {};

@@ -66,10 +66,10 @@ public:
   /// @threadsafe  Nothing that waits in the mailbox will be handled; requests among it fail with `why`. For an actor
   /// that does not come to its end in time.
   void abandon(const Failure& why);
-  /// @threadsafe  The open requests that `take` picks fail with `why`, in a turn of this actor. `take` is told how many
+  /// @threadsafe  The open requests that `pick` names fail with `why`, in a turn of this actor. `pick` is told how many
   /// were asked before the call: what is asked after the event that is told of here is no part of it.
-  using Take = std::function<std::vector<OpenRequests::Row>(OpenRequests&, std::uint64_t asked)>;
-  void fail_requests(Take take, Failure why);
+  using Pick = std::function<OpenRequests::Numbers(const OpenRequests&, std::uint64_t asked)>;
+  void fail_requests(Pick pick, Failure why);
   /// @threadsafe  It fails with the other's cause, unless that ended in good order.
   void break_link(const ActorId& other, const Failure& cause);
   /// @threadsafe  There may be room now for what had none.
@@ -119,7 +119,7 @@ private:
                     std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr);
   void watch_deadline(TimePoint due);
   void fail_due();
-  void fail_rows(std::vector<OpenRequests::Row> rows, const std::function<Failure(const OpenRequests::Row&)>& why);
+  void fail_row(std::uint64_t number, const Failure& why);
 
   std::uint64_t start_timer(Duration delay, Duration interval, MailPtr mail);
   void arm_timer(std::uint64_t number, TimePoint due);

@@ -60,9 +60,7 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
   if (sent) return correlation;
   // Also what cannot even be sent is an outcome of its own turn.
   push_task([correlation, why = sent.failure().within("cannot ask " + to.name)](ActorCell& cell) {
-    std::vector<OpenRequests::Row> rows;
-    if (std::optional<OpenRequests::Row> open = cell.open_.take(correlation)) rows.push_back(std::move(*open));
-    cell.fail_rows(std::move(rows), [&why](const OpenRequests::Row&) { return why; });
+    cell.fail_row(correlation, why);
   });
   return correlation;
 }
@@ -83,18 +81,20 @@ void ActorCell::watch_deadline(TimePoint due) {
 }
 
 void ActorCell::fail_due() {
-  std::vector<OpenRequests::Row> rows = open_.take_due(core_.parts.clock->now());
+  const TimePoint now = core_.parts.clock->now();
+  for (const std::uint64_t number : open_.due(now)) {
+    const OpenRequests::Row* const row = open_.find(number);
+    if (row == nullptr || row->due > now) continue;  // by what was done on the failure of another
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(row->deadline).count();
+    fail_row(number, {FailureKind::disconnected, "no answer to " + std::string(row->message) + " from " + row->target +
+                                                     " within " + std::to_string(milliseconds) + " ms"});
+  }
   if (const std::optional<TimePoint> next = open_.next_due()) watch_deadline(*next);
-  fail_rows(std::move(rows), [](const OpenRequests::Row& row) {
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(row.deadline).count();
-    return Failure{FailureKind::disconnected, "no answer to " + std::string(row.message) + " from " + row.target +
-                                                  " within " + std::to_string(milliseconds) + " ms"};
-  });
 }
 
-void ActorCell::fail_requests(Take take, Failure why) {
-  push_task([take = std::move(take), why = std::move(why), asked = open_.asked()](ActorCell& cell) {
-    cell.fail_rows(take(cell.open_, asked), [&why](const OpenRequests::Row&) { return why; });
+void ActorCell::fail_requests(Pick pick, Failure why) {
+  push_task([pick = std::move(pick), why = std::move(why), asked = open_.asked()](ActorCell& cell) {
+    for (const std::uint64_t number : pick(cell.open_, asked)) cell.fail_row(number, why);
   });
 }
 

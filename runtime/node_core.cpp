@@ -173,7 +173,7 @@ void NodeCore::count_stale(std::uint64_t receiver) {
   if (found != dead_.rend()) ++found->stale_rejected;
 }
 
-void NodeCore::fail_requests(const ActorCell::Take& take, const Failure& why) {
+void NodeCore::fail_requests(const ActorCell::Pick& pick, const Failure& why) {
   std::vector<std::shared_ptr<ActorCell>> askers;
   {
     const std::lock_guard lock(mutex_);
@@ -181,14 +181,14 @@ void NodeCore::fail_requests(const ActorCell::Take& take, const Failure& why) {
       if (cell->has_open_requests()) askers.push_back(cell);
     }
   }
-  for (const auto& asker : askers) asker->fail_requests(take, why);
+  for (const auto& asker : askers) asker->fail_requests(pick, why);
 }
 
 void NodeCore::fail_target(const ActorId& actor, const Failure& why) {
   const std::uint64_t key = name_hash(actor.name);
   pending_.fail_target(key, actor.incarnation, why);
   fail_requests([key, incarnation = actor.incarnation](
-                    OpenRequests& open, std::uint64_t asked) { return open.take_target(key, incarnation, asked); },
+                    const OpenRequests& open, std::uint64_t asked) { return open.of_target(key, incarnation, asked); },
                 why);
 }
 
@@ -217,7 +217,7 @@ void NodeCore::declare_down(const ActorId& actor, const Failure& cause) {
 void NodeCore::on_peer_down(const std::string& endpoint, const Failure& why) {
   const Failure cause{FailureKind::disconnected, "connection to " + endpoint + " lost: " + why.text};
   pending_.fail_endpoint(endpoint, cause);
-  fail_requests([endpoint](OpenRequests& open, std::uint64_t asked) { return open.take_endpoint(endpoint, asked); },
+  fail_requests([endpoint](const OpenRequests& open, std::uint64_t asked) { return open.of_endpoint(endpoint, asked); },
                 cause);
   end_streams([endpoint](const ReplyTo& reader) { return reader.endpoint == endpoint; }, cause);
   watches_.remove_endpoint(endpoint);

@@ -43,6 +43,9 @@ public:
   Result<Done> deliver_local(ActorCell& cell, MailPtr& mail);
   /// Where the living holder of the name is, when that is another node. A dead receiver is counted.
   Result<DirectoryEntry> find_away(const ActorId& to, std::uint64_t receiver);
+  /// hand_over() of what must not be lost to a full link and has no actor that could keep it: the last words of one
+  /// that ends. Tried again until the link has room, or is gone.
+  void insist(const std::string& endpoint, MailPtr mail, std::string sender);
   /// To the transport, as bytes.
   Result<Done> hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender);
   /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.
@@ -97,7 +100,7 @@ private:
   /// The one whose header that is, of whoever asked it here.
   void fail_request(const Header& request, const Failure& why);
   /// What actors and others ask of a target, or of a node, and that can have no answer any more.
-  void fail_requests(const ActorCell::Take& take, const Failure& why);
+  void fail_requests(const ActorCell::Pick& pick, const Failure& why);
   void fail_target(const ActorId& actor, const Failure& why);
   /// Those that actors here fill for such readers are over.
   void end_streams(const std::function<bool(const ReplyTo&)>& matches, const Failure& why);

@@ -99,6 +99,16 @@ Result<Done> NodeCore::hand_over(const std::string& endpoint, const Mail& mail, 
   return parts.transport->send(endpoint, std::move(envelope));
 }
 
+void NodeCore::insist(const std::string& endpoint, MailPtr mail, std::string sender) {
+  constexpr Duration kAgain = std::chrono::milliseconds(1);
+  const Result<Done> sent = hand_over(endpoint, *mail, sender);
+  if (sent || sent.failure().kind != FailureKind::overloaded) return;  // who is gone needs no news
+  parts.timers->run_at(parts.clock->now() + kAgain,
+                       [this, endpoint, sender = std::move(sender), kept = std::make_shared<MailPtr>(std::move(mail))] {
+                         insist(endpoint, std::move(*kept), sender);
+                       });
+}
+
 Result<Done> NodeCore::route(const ActorId& to, MailPtr& mail, std::string_view sender) {
   const std::uint64_t receiver = name_hash(to.name);
   address(*mail, receiver, to.incarnation);
@@ -301,7 +311,7 @@ void NodeCore::take_opened(Envelope opened) {
   refusal->header.sender_incarnation = header.receiver_incarnation;
   mark_answer(*refusal, producer);
   address(*refusal, producer.asker, producer.asker_incarnation);
-  (void)hand_over(producer.endpoint, *refusal, options.name);  // a producer that is gone needs no news
+  insist(producer.endpoint, std::move(refusal), options.name);
 }
 
 void NodeCore::fail_request(const Header& request, const Failure& why) {
@@ -309,11 +319,7 @@ void NodeCore::fail_request(const Header& request, const Failure& why) {
   const std::shared_ptr<ActorCell> asker = find_cell(request.sender);
   if (!asker || asker->id().incarnation != request.sender_incarnation) return;
   asker->fail_requests(
-      [correlation = request.correlation](OpenRequests& open, std::uint64_t) {
-        std::vector<OpenRequests::Row> rows;
-        if (std::optional<OpenRequests::Row> row = open.take(correlation)) rows.push_back(std::move(*row));
-        return rows;
-      },
+      [number = request.correlation](const OpenRequests&, std::uint64_t) { return OpenRequests::Numbers{number}; },
       why);
 }
 

@@ -42,37 +42,38 @@ OpenRequests::Row* OpenRequests::find(std::uint64_t correlation) {
 }
 
 template <class Matches>
-std::vector<OpenRequests::Row> OpenRequests::take_if(const Matches& matches, std::uint64_t asked) {
-  std::vector<std::pair<std::uint64_t, std::size_t>> found;  // in the order asked
-  for (std::size_t at = 0; at < slots_.size(); ++at) {
-    const Slot& slot = slots_[at];
-    if (slot.correlation != 0 && slot.order <= asked && matches(slot.row)) found.emplace_back(slot.order, at);
+OpenRequests::Numbers OpenRequests::find_if(const Matches& matches, std::uint64_t asked) const {
+  Numbers found;
+  for (const Slot& slot : slots_) {
+    if (slot.correlation != 0 && slot.order <= asked && matches(slot.row)) found.push_back(slot.correlation);
   }
-  std::sort(found.begin(), found.end());
-  std::vector<Row> rows;
-  for (const auto& [order, slot] : found) rows.push_back(release(slot));
-  return rows;
+  const auto order_of = [this](std::uint64_t number) { return slots_[number & 0xffff'ffffU].order; };
+  std::sort(found.begin(), found.end(),
+            [&order_of](std::uint64_t a, std::uint64_t b) { return order_of(a) < order_of(b); });
+  return found;
 }
 
-std::vector<OpenRequests::Row> OpenRequests::take_due(TimePoint now) {
-  std::vector<Row> rows = take_if([now](const Row& row) { return row.due <= now; }, asked());
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.due < b.due; });
-  return rows;
+OpenRequests::Numbers OpenRequests::due(TimePoint now) const {
+  Numbers found = find_if([now](const Row& row) { return row.due <= now; }, asked());
+  const auto due_of = [this](std::uint64_t number) { return slots_[number & 0xffff'ffffU].row.due; };
+  std::stable_sort(found.begin(), found.end(),
+                   [&due_of](std::uint64_t a, std::uint64_t b) { return due_of(a) < due_of(b); });
+  return found;
 }
 
-std::vector<OpenRequests::Row> OpenRequests::take_target(std::uint64_t target, std::uint32_t incarnation,
-                                                         std::uint64_t asked) {
-  return take_if([target, incarnation](
+OpenRequests::Numbers OpenRequests::of_target(std::uint64_t target, std::uint32_t incarnation,
+                                              std::uint64_t asked) const {
+  return find_if([target, incarnation](
                      const Row& row) { return row.target_hash == target && row.target_incarnation <= incarnation; },
                  asked);
 }
 
-std::vector<OpenRequests::Row> OpenRequests::take_endpoint(const std::string& endpoint, std::uint64_t asked) {
-  return take_if([&endpoint](const Row& row) { return row.endpoint == endpoint; }, asked);
+OpenRequests::Numbers OpenRequests::of_endpoint(const std::string& endpoint, std::uint64_t asked) const {
+  return find_if([&endpoint](const Row& row) { return row.endpoint == endpoint; }, asked);
 }
 
-std::vector<OpenRequests::Row> OpenRequests::take_streams() {
-  return take_if([](const Row& row) { return row.stream != nullptr; }, asked());
+OpenRequests::Numbers OpenRequests::streams() const {
+  return find_if([](const Row& row) { return row.stream != nullptr; }, asked());
 }
 
 std::optional<TimePoint> OpenRequests::next_due() const {

@@ -29,8 +29,8 @@ struct ReplyTo {
 struct InStream {
   ReplyTo producer;          ///< known when it is opened
   std::uint64_t number = 0;  ///< the producer's; 0 = not opened yet
-  std::uint32_t open = 0;    ///< granted, and not come
-  std::uint32_t wanted = 0;  ///< to be granted
+  std::uint32_t open = 0;    ///< granted, and not come; at most kMostCredit
+  std::uint64_t wanted = 0;  ///< to be granted
 };
 
 /// What an actor does with the outcome of a request.
@@ -79,6 +79,7 @@ private:
 /// OR-1  Each row is handed out at most once, whatever number is made up for it later.
 class OpenRequests final {
 public:
+  using Numbers = std::vector<std::uint64_t>;
   struct Row {
     std::string target;                    ///< name of the asked
     std::uint64_t target_hash = 0;         ///< its name_hash
@@ -97,12 +98,14 @@ public:
   [[nodiscard]] std::optional<Row> take(std::uint64_t correlation);
   /// Null when it is not open; until the next add().
   [[nodiscard]] Row* find(std::uint64_t correlation);
-  [[nodiscard]] std::vector<Row> take_streams();
+  // Correlation numbers of rows that stay open, each until its turn comes: what an earlier one of them does may take
+  // out a later one.
+  [[nodiscard]] Numbers streams() const;
   /// In the order they are due.
-  [[nodiscard]] std::vector<Row> take_due(TimePoint now);
+  [[nodiscard]] Numbers due(TimePoint now) const;
   /// What waits for that incarnation or an older one, of the first `asked` requests, oldest first.
-  [[nodiscard]] std::vector<Row> take_target(std::uint64_t target, std::uint32_t incarnation, std::uint64_t asked);
-  [[nodiscard]] std::vector<Row> take_endpoint(const std::string& endpoint, std::uint64_t asked);
+  [[nodiscard]] Numbers of_target(std::uint64_t target, std::uint32_t incarnation, std::uint64_t asked) const;
+  [[nodiscard]] Numbers of_endpoint(const std::string& endpoint, std::uint64_t asked) const;
   /// @threadsafe  How many were asked so far.
   [[nodiscard]] std::uint64_t asked() const { return last_.load(); }
   [[nodiscard]] std::optional<TimePoint> next_due() const;
@@ -117,7 +120,7 @@ private:
     Row row;
   };
   template <class Matches>
-  std::vector<Row> take_if(const Matches& matches, std::uint64_t asked);
+  [[nodiscard]] Numbers find_if(const Matches& matches, std::uint64_t asked) const;
   Row release(std::size_t slot);
 
   std::vector<Slot> slots_;

@@ -10,8 +10,6 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr Duration kGrantAgain = std::chrono::milliseconds(1);
-
 ReplyTo producer_of(const Mail& mail) {
   ReplyTo producer = NodeCore::asker_of(mail);
   producer.correlation = 0;  // of no request: a grant
@@ -44,25 +42,24 @@ void ActorCell::send_grant(const ReplyTo& producer, StreamGrant grant) {
   MailPtr mail = make_mail(grant);
   mail->header.sender = name_key_;
   mail->header.sender_incarnation = parts_.id.incarnation;
-  const Result<Done> sent = send_answer(producer, mail);
-  // To a producer that is gone: its end is the stream's. To one whose link is full: again, or the stream would stand
-  // still.
-  if (sent || sent.failure().kind != FailureKind::overloaded) return;
-  core_.parts.timers->run_at(core_.parts.clock->now() + kGrantAgain, [weak = weak_from_this(), producer, grant] {
-    const std::shared_ptr<ActorCell> cell = weak.lock();
-    if (cell) cell->push_task([producer, grant](ActorCell& self) { self.send_grant(producer, grant); });
-  });
+  if (producer.endpoint.empty()) return (void)send_answer(producer, mail);  // who is gone needs none
+  NodeCore::mark_answer(*mail, producer);
+  core_.address(*mail, producer.asker, producer.asker_incarnation);
+  core_.insist(producer.endpoint, std::move(mail), parts_.id.name);
 }
 
 void ActorCell::grant_wanted(OpenRequests::Row& row) {
   InStream& stream = *row.stream;
-  if (stream.number == 0 || stream.wanted == 0) return;  // before it is opened there is nobody to tell
+  const auto more = static_cast<std::uint32_t>(std::min<std::uint64_t>(stream.wanted, kMostCredit - stream.open));
+  const bool is_worth_telling = more == stream.wanted || more >= kMostCredit / 2;
+  if (stream.number == 0 || more == 0 || !is_worth_telling) return;  // before it is opened there is nobody to tell
   if (stream.open == 0) {
     row.due = core_.parts.clock->now() + row.deadline;
     watch_deadline(row.due);
   }
-  stream.open += stream.wanted;
-  send_grant(stream.producer, {stream.number, std::exchange(stream.wanted, 0)});
+  stream.open += more;
+  stream.wanted -= more;
+  send_grant(stream.producer, {stream.number, more});
 }
 
 void ActorCell::cancel_at_producer(const OpenRequests::Row& row) {
@@ -100,7 +97,9 @@ void ActorCell::hear_stream(OpenRequests::Row& row, Mail& mail, Context& context
   std::unique_ptr<Awaiting> awaiting = std::move(row.awaiting);
   awaiting->reply(mail, context);
   OpenRequests::Row* const again = open_.find(mail.header.correlation);
-  if (again != nullptr) again->awaiting = std::move(awaiting);
+  if (again == nullptr) return;
+  again->awaiting = std::move(awaiting);
+  grant_wanted(*again);  // what was too much to be granted at once
 }
 
 }  // namespace troupe::runtime

@@ -11,8 +11,6 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::uint32_t kMostCredit = 65536;
-
 const Failure& stream_is_over() {
   static const Failure over{FailureKind::disconnected, "the stream is over: its reader does not read any more"};
   return over;
@@ -65,7 +63,8 @@ std::uint64_t Context::open_stream() {
   const std::uint64_t number = cell_.out_streams_.add(reader);
   MailPtr opened = make_mail(StreamOpened{number});
   sign(*opened);
-  if (!cell_.send_answer(reader, opened)) cell_.out_streams_.remove(number);
+  cell_.out_streams_.find(number)->waiting.push_back(std::move(opened));
+  cell_.send_stream(number);
   return number;
 }
 
@@ -96,6 +95,9 @@ void Context::close_stream(std::uint64_t number, MailPtr end) {
   stream.state = OutStream::State::ending;
   sign(*end);
   stream.waiting.push_back(std::move(end));
+  if (OutStream::WhenRoom then = std::exchange(stream.when_room, nullptr)) {
+    cell_.push_task([then = std::move(then)](ActorCell& cell) { cell.tell_of_stream(then, stream_is_over()); });
+  }
   cell_.send_stream(number);
 }
 
@@ -189,7 +191,14 @@ void ActorCell::fail_streams(const Failure& seen_outside) {
   for (const std::uint64_t number : out_streams_.numbers()) {
     const ReplyTo reader = out_streams_.find(number)->reader;
     out_streams_.remove(number);
-    (void)core_.answer(reader, NodeCore::failure_mail(seen_outside), parts_.id.name);  // who is gone needs no answer
+    MailPtr failure = NodeCore::failure_mail(seen_outside);
+    if (reader.endpoint.empty()) {
+      (void)core_.answer(reader, std::move(failure), parts_.id.name);  // who is gone needs no answer
+      continue;
+    }
+    NodeCore::mark_answer(*failure, reader);
+    core_.address(*failure, reader.asker, reader.asker_incarnation);
+    core_.insist(reader.endpoint, std::move(failure), parts_.id.name);
   }
 }
 

@@ -24,6 +24,9 @@ struct StreamEnd {
   void serialize(Archive&) {}
 };
 
+/// Items that may be granted and not come, at most.
+inline constexpr std::uint32_t kMostCredit = 65536;
+
 /// To the producer: so many more items may come, or none is wanted any more.
 struct StreamGrant {
   static constexpr std::string_view kName = "runtime.stream_grant";

@@ -67,6 +67,8 @@ public:
     return context_->request_mail(to_, std::move(mail_), deadline_,
                                   std::make_unique<AwaitingReply<Reply, decltype(keep)>>(std::move(keep)));
   }
+  /// Throws what start() would for want of a coroutine.
+  void check() const { (void)context_->own_activity(); }
   [[nodiscard]] const Result<Reply>& outcome() const { return *outcome_; }
   [[nodiscard]] Context& context() const { return *context_; }
   [[nodiscard]] const ActorId& to() const { return to_; }
@@ -122,6 +124,8 @@ public:
         if (--missing_ == 0) context->resume(waiting);
       });
     };
+    // Before any is sent: it may throw.
+    std::apply([](auto&... each) { (each.check(), ...); }, asks_);
     std::apply([&start](auto&... each) { (start(each), ...); }, asks_);
   }
   [[nodiscard]] std::tuple<Result<Replies>...> await_resume() {
@@ -146,6 +150,7 @@ public:
   [[nodiscard]] bool await_ready() const noexcept { return asks_.empty(); }
   template <std::derived_from<TaskPromise> Promise>
   void await_suspend(std::coroutine_handle<Promise> waiting) {
+    for (const Asking<Reply>& ask : asks_) ask.check();  // before any is sent: it may throw
     for (Asking<Reply>& ask : asks_) {
       (void)ask.start([this, waiting, context = &ask.context()] {
         if (--missing_ == 0) context->resume(waiting);
@@ -184,6 +189,7 @@ public:
   [[nodiscard]] bool await_ready() const noexcept { return asks_.empty(); }
   template <std::derived_from<TaskPromise> Promise>
   void await_suspend(std::coroutine_handle<Promise> waiting) {
+    for (const Asking<Reply>& ask : asks_) ask.check();  // before any is sent: it may throw
     for (std::size_t at = 0; at < asks_.size(); ++at) {
       open_.push_back(asks_[at].start([this, at, waiting] {
         --missing_;

@@ -130,6 +130,11 @@ void ZmqInbox::on_hello(const Route& route, const Envelope& envelope, TimePoint 
   }
   drop_older(*hello);
   const Key key{hello->instance, hello->link};
+  // One connection is one link's: or one caller could take up the room of all.
+  if (const auto at = routes_.find(route); at != routes_.end() && at->second != key) {
+    const Key before = at->second;
+    remove(before, {FailureKind::disconnected, "its connection was taken for another link"});
+  }
   const auto [found, is_new] = senders_.try_emplace(key);
   Sender& sender = found->second;
   if (is_new) {

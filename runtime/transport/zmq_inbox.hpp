@@ -41,6 +41,7 @@ struct GoneSender {
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
 /// IB-6  Of a sender's links to one name of this endpoint only the newest is heard: what was under way on one that it
 ///       has given up cannot arrive after what it sent later.
+/// IB-8  A connection has one link at a time.
 /// IB-7  A link that was ended here never begins anew, whatever is said on its connection.
 /// IB-5  What waits for a caller that does not read is bounded; confirmations and credit that found no room are told
 ///       once it reads again.

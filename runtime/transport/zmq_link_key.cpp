@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 
 /// Keys and their files.
@@ -40,18 +39,23 @@ LinkKey make_link_key() {
 }
 
 Result<LinkKey> read_link_key(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not hang it
+  if (descriptor < 0) {
     return bad_key(path,
                    std::string(std::strerror(errno)) + "; copy it from the head's machine, or let the head make it");
   }
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  struct stat status {};
+  std::array<char, kMaxKeyFile> text{};
+  const bool is_known = ::fstat(descriptor, &status) == 0;
+  const ssize_t size = ::read(descriptor, text.data(), text.size());
+  ::close(descriptor);
+  if (!is_known || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return bad_key(path, "others may read it; chmod 600 " + path.string());
   }
-  if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > kMaxKeyFile) {
+  if (!S_ISREG(status.st_mode) || size < 0 || static_cast<std::size_t>(status.st_size) > kMaxKeyFile) {
     return bad_key(path, "not a key file");
   }
-  std::ifstream file(path);
+  std::istringstream file(std::string(text.data(), static_cast<std::size_t>(size)));
   LinkKey key;
   std::string line;
   while (std::getline(file, line)) {
@@ -69,10 +73,11 @@ Result<LinkKey> read_link_key(const std::filesystem::path& path) {
 Result<Done> write_link_key(const std::filesystem::path& path, const LinkKey& key) {
   const std::string text = std::string(kFirstLine) + "public " + key.public_key + "\nsecret " + key.secret_key + "\n";
   // A name of its own, then a link that fails when there is a file: two heads that start at once make one key.
-  const std::filesystem::path draft = path.string() + "." + std::to_string(::getpid());
-  const int descriptor = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  std::string draft = path.string() + ".XXXXXX";
+  const int descriptor = ::mkostemp(draft.data(), O_CLOEXEC);  // mode 0600
   if (descriptor < 0) return bad_key(path, std::string("cannot be written: ") + std::strerror(errno));
-  const bool written = ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written =
+      ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
   const bool closed = ::close(descriptor) == 0;
   const bool linked = written && closed && ::link(draft.c_str(), path.c_str()) == 0;
   const int code = errno;

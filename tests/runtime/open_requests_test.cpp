@@ -26,9 +26,9 @@ OpenRequests::Row row(const std::string& target, std::uint32_t incarnation, Dura
   return made;
 }
 
-Targets targets(const std::vector<OpenRequests::Row>& rows) {
+Targets take_all(OpenRequests& open, const OpenRequests::Numbers& numbers) {
   Targets names;
-  for (const OpenRequests::Row& each : rows) names.push_back(each.target);
+  for (const std::uint64_t number : numbers) names.push_back(open.take(number)->target);
   return names;
 }
 
@@ -62,8 +62,8 @@ TEST(OpenRequests, WhatIsDueComesInOrderAndTheRestStays) {
   (void)open.add(row("first", 1, milliseconds(10)));
   (void)open.add(row("with the second", 1, milliseconds(20)));
   EXPECT_EQ(open.next_due(), kNoon + milliseconds(10));
-  EXPECT_TRUE(open.take_due(kNoon + milliseconds(9)).empty());
-  EXPECT_EQ(targets(open.take_due(kNoon + milliseconds(20))), (Targets{"first", "second", "with the second"}));
+  EXPECT_TRUE(open.due(kNoon + milliseconds(9)).empty());
+  EXPECT_EQ(take_all(open, open.due(kNoon + milliseconds(20))), (Targets{"first", "second", "with the second"}));
   EXPECT_EQ(open.next_due(), kNoon + milliseconds(30));
   EXPECT_EQ(open.count(), 1U);
 }
@@ -74,8 +74,8 @@ TEST(OpenRequests, WhatWaitsForTheDeadOrALostNodeIsPicked) {
   (void)open.add(row("stage", 2, milliseconds(1), "ipc:///b"));
   (void)open.add(row("stage", 3, milliseconds(1), "ipc:///b"));
   (void)open.add(row("data", 1, milliseconds(1), "ipc:///b"));
-  EXPECT_EQ(targets(open.take_target(name_hash("stage"), 2, open.asked())), (Targets{"stage", "stage"}));
-  EXPECT_EQ(targets(open.take_endpoint("ipc:///b", open.asked())), (Targets{"stage", "data"}));
+  EXPECT_EQ(take_all(open, open.of_target(name_hash("stage"), 2, open.asked())), (Targets{"stage", "stage"}));
+  EXPECT_EQ(take_all(open, open.of_endpoint("ipc:///b", open.asked())), (Targets{"stage", "data"}));
   EXPECT_EQ(open.count(), 0U);
 }
 
@@ -84,7 +84,7 @@ TEST(OpenRequests, WhatIsAskedAfterTheEventIsNoPartOfIt) {
   (void)open.add(row("before", 1, milliseconds(1), "ipc:///a"));
   const std::uint64_t asked = open.asked();
   (void)open.add(row("after", 1, milliseconds(1), "ipc:///a"));
-  EXPECT_EQ(targets(open.take_endpoint("ipc:///a", asked)), Targets{"before"});
+  EXPECT_EQ(take_all(open, open.of_endpoint("ipc:///a", asked)), Targets{"before"});
   EXPECT_EQ(open.count(), 1U);
 }
 

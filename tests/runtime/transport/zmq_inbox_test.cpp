@@ -2,80 +2,13 @@
 
 #include "runtime/message/message.hpp"
 #include "runtime/node.hpp"
+#include "tests/runtime/transport/zmq_raw_caller.hpp"
 #include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
 
 namespace troupe::runtime {
 namespace {
-
-/// A caller that speaks ZeroMQ and the wire format, but keeps to the protocol only as far as its test wants.
-class RawCaller {
-public:
-  explicit RawCaller(const std::string& endpoint) : socket_(context_, zmq::socket_type::dealer) {
-    socket_.set(zmq::sockopt::linger, 0);
-    socket_.set(zmq::sockopt::sndhwm, 0);
-    socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
-    socket_.connect(endpoint);
-    hello_.job = 7;
-    hello_.node_name = "raw";
-    hello_.instance = random_id();
-    hello_.link = 1;
-    hello_.endpoint = "ipc:///nowhere/raw" + std::to_string(hello_.instance);  // two callers are two nodes
-  }
-  LinkHello& hello() { return hello_; }
-
-  void say_hello() {
-    Envelope envelope = encode_message(hello_);
-    envelope.header.kind = EnvelopeKind::hello;
-    send(envelope, {}, {});
-  }
-  void send(const Envelope& envelope, std::span<const PayloadPlace> places, std::vector<std::string> more) {
-    std::vector<zmq::message_t> frames;
-    frames.push_back(encode_front(envelope, places));
-    for (const std::string& frame : more) frames.emplace_back(frame.data(), frame.size());
-    ASSERT_TRUE(send_frames(socket_, frames));
-  }
-  void send_sequence(std::uint64_t sequence) {
-    Envelope envelope = numbered(static_cast<std::uint32_t>(sequence));
-    envelope.header.sequence = sequence;
-    send(envelope, {}, {});
-  }
-  /// In one frame.
-  void send_batch(const std::vector<Envelope>& envelopes) {
-    Fronts fronts;
-    for (const Envelope& envelope : envelopes) fronts.add(envelope);
-    std::vector<zmq::message_t> frames;
-    frames.push_back(fronts.to_frame());
-    ASSERT_TRUE(send_frames(socket_, frames));
-  }
-  void send_bytes(const std::vector<std::string>& parts) {
-    std::vector<zmq::message_t> frames;
-    for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
-    ASSERT_TRUE(send_frames(socket_, frames));
-  }
-  Result<Envelope> next_envelope() {
-    zmq::message_t frame;
-    if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
-    const Result<Front> front = decode_front(bytes_of(frame));
-    if (!front) return front.failure();
-    return front->envelope;
-  }
-  /// The next answer that is an M; answers of other kinds before it are passed over.
-  template <Message M>
-  Result<M> next() {
-    for (;;) {
-      const Result<Envelope> envelope = next_envelope();
-      if (!envelope) return envelope.failure();
-      if (Result<M> message = decode_message<M>(*envelope)) return message;
-    }
-  }
-
-private:
-  zmq::context_t context_{1};
-  zmq::socket_t socket_;
-  LinkHello hello_;
-};
 
 struct Fixture {
   TestFolder folder;
@@ -265,6 +198,21 @@ TEST(ZmqInbox, IB6_TwoNamesOfThisEndpointAreTwoLinks) {
   by_number.send_sequence(1);
   ASSERT_TRUE(at.peer.sink.wait_for_envelopes(2));
   EXPECT_TRUE(at.peer.sink.downs().empty());
+}
+
+TEST(ZmqInbox, IB8_AnotherHelloOnAConnectionEndsTheLinkThatItHad) {
+  Fixture at;
+  for (int round = 0; round < 2000; ++round) {  // more than there is room for
+    at.caller.hello().dialed = "tcp://name" + std::to_string(round) + ":1";
+    ++at.caller.hello().link;
+    at.caller.say_hello();
+    ASSERT_TRUE(at.caller.next<LinkWelcome>());
+  }
+  RawCaller other(at.peer.endpoint());
+  other.say_hello();
+  EXPECT_TRUE(other.next<LinkWelcome>()) << "there is room for others";
+  at.caller.send_sequence(1);
+  EXPECT_TRUE(at.peer.sink.wait_for_envelopes(1)) << "the last link is the connection's";
 }
 
 TEST(ZmqInbox, IB7_ALinkThatWasEndedDoesNotBeginAnew) {
