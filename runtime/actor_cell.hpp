@@ -32,8 +32,7 @@ class NodeCore;
 /// Thread-safety: deliver(), ask_to_stop(), abandon(), fail_requests() and snapshot() from any thread; the rest in the
 ///                actor's own turn.
 /// Ownership:     owns the actor (until its end) and its mailbox; shared with the dispatcher while it is awake, and
-/// with
-///                cells that send to it.
+///                with cells that send to it.
 /// Errors:        whatever the actor throws ends it: Failure "<what> (in <message>)", told to the node once.
 /// Restart:       a new incarnation is a new cell.
 ///

@@ -43,9 +43,9 @@ public:
   Result<Done> deliver_local(ActorCell& cell, MailPtr& mail);
   /// Where the living holder of the name is, when that is another node. A dead receiver is counted.
   Result<DirectoryEntry> find_away(const ActorId& to, std::uint64_t receiver);
-  /// hand_over() of what must not be lost to a full link and has no actor that could keep it: the last words of one
-  /// that ends. Tried again until the link has room, or is gone.
-  void insist(const std::string& endpoint, MailPtr mail, std::string sender);
+  /// answer() of what must not be lost to a full link, also when the actor that says it ends: tried again until the
+  /// link has room, or is gone. Also of grants, which answer no request.
+  void insist(const ReplyTo& asker, MailPtr mail, const std::string& sender);
   /// To the transport, as bytes.
   Result<Done> hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender);
   /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.

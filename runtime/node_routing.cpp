@@ -99,13 +99,16 @@ Result<Done> NodeCore::hand_over(const std::string& endpoint, const Mail& mail, 
   return parts.transport->send(endpoint, std::move(envelope));
 }
 
-void NodeCore::insist(const std::string& endpoint, MailPtr mail, std::string sender) {
+void NodeCore::insist(const ReplyTo& asker, MailPtr mail, const std::string& sender) {
   constexpr Duration kAgain = std::chrono::milliseconds(1);
-  const Result<Done> sent = hand_over(endpoint, *mail, sender);
-  if (sent || sent.failure().kind != FailureKind::overloaded) return;  // who is gone needs no news
+  mark_answer(*mail, asker);
+  address(*mail, asker.asker, asker.asker_incarnation);
+  if (asker.endpoint.empty()) return (void)take_answer(std::move(mail));  // who is gone needs none
+  const Result<Done> sent = hand_over(asker.endpoint, *mail, sender);
+  if (sent || sent.failure().kind != FailureKind::overloaded) return;  // as above
   parts.timers->run_at(parts.clock->now() + kAgain,
-                       [this, endpoint, sender = std::move(sender), kept = std::make_shared<MailPtr>(std::move(mail))] {
-                         insist(endpoint, std::move(*kept), sender);
+                       [this, asker, sender, kept = std::make_shared<MailPtr>(std::move(mail))] {
+                         insist(asker, std::move(*kept), sender);
                        });
 }
 
@@ -309,9 +312,7 @@ void NodeCore::take_opened(Envelope opened) {
   MailPtr refusal = make_mail(StreamGrant{body->number, 0});
   refusal->header.sender = header.receiver;
   refusal->header.sender_incarnation = header.receiver_incarnation;
-  mark_answer(*refusal, producer);
-  address(*refusal, producer.asker, producer.asker_incarnation);
-  insist(producer.endpoint, std::move(refusal), options.name);
+  insist(producer, std::move(refusal), options.name);
 }
 
 void NodeCore::fail_request(const Header& request, const Failure& why) {

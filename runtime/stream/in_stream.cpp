@@ -42,10 +42,7 @@ void ActorCell::send_grant(const ReplyTo& producer, StreamGrant grant) {
   MailPtr mail = make_mail(grant);
   mail->header.sender = name_key_;
   mail->header.sender_incarnation = parts_.id.incarnation;
-  if (producer.endpoint.empty()) return (void)send_answer(producer, mail);  // who is gone needs none
-  NodeCore::mark_answer(*mail, producer);
-  core_.address(*mail, producer.asker, producer.asker_incarnation);
-  core_.insist(producer.endpoint, std::move(mail), parts_.id.name);
+  core_.insist(producer, std::move(mail), parts_.id.name);
 }
 
 void ActorCell::grant_wanted(OpenRequests::Row& row) {

@@ -191,14 +191,7 @@ void ActorCell::fail_streams(const Failure& seen_outside) {
   for (const std::uint64_t number : out_streams_.numbers()) {
     const ReplyTo reader = out_streams_.find(number)->reader;
     out_streams_.remove(number);
-    MailPtr failure = NodeCore::failure_mail(seen_outside);
-    if (reader.endpoint.empty()) {
-      (void)core_.answer(reader, std::move(failure), parts_.id.name);  // who is gone needs no answer
-      continue;
-    }
-    NodeCore::mark_answer(*failure, reader);
-    core_.address(*failure, reader.asker, reader.asker_incarnation);
-    core_.insist(reader.endpoint, std::move(failure), parts_.id.name);
+    core_.insist(reader, NodeCore::failure_mail(seen_outside), parts_.id.name);
   }
 }
 

@@ -13,9 +13,8 @@
 /// Each of these is what the watchers of that actor hear as ActorDown's cause. Who wants to hear of an end and to live
 /// on watches.
 ///
-/// LK-1  When one of two linked actors fails, is killed, or cannot be reached any more, the other fails too, whichever
-/// of
-///       them made the link, with a cause that names each link on the way and the first cause, in words.
+/// LK-1  When one of two linked actors fails, is killed, or cannot be reached any more, the other fails too,
+///       whichever of them made the link, with a cause that names each link on the way and the first cause, in words.
 /// LK-2  When one ends in good order the other lives on.
 /// LK-3  After unlink() neither end is the other's concern.
 /// LK-4  A link with an actor that is dead already, or that nobody knows, is the end of the one who makes it.

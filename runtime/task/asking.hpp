@@ -31,8 +31,7 @@
 ///       end; nothing that comes later, for this incarnation or another, makes them go on.
 /// AW-3  What a handler throws behind a wait is the actor's failure as if it had not waited.
 /// AW-4  With Takes::urgent_mail, no ordinary message is handled while a handler waits; those that wait keep their
-/// order
-///       and count as the mailbox's.
+///       order and count as the mailbox's.
 /// AW-5  As many handlers wait as the mailbox has capacity; beyond that all mail but answers waits.
 /// AW-6  first() goes on at the first reply and cancels the other requests; all() goes on at the last outcome.
 namespace troupe::runtime {
