@@ -101,8 +101,8 @@ public:
   Result<Done> send_when_room(std::string_view to, M&& message) {
     return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
   }
-  /// send() to the front of the receiver's mailbox, behind other urgent mail. On the way to another node it overtakes
-  /// nothing.
+  /// send() to the front of the receiver's mailbox, behind other urgent mail. On the way to another node it leaves
+  /// before ordinary mail that waits, and finds room when that has filled the link's window.
   template <Sendable M>
   Result<Done> send_urgent(const ActorId& to, M&& message) {
     MailPtr mail = make_mail(std::forward<M>(message));

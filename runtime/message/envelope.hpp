@@ -5,6 +5,7 @@
 #include "runtime/result.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -34,6 +35,7 @@ enum class Lane : std::uint8_t {
   ordinary = 0,
   urgent = 1,  ///< handled before ordinary mail that waits
 };
+inline constexpr std::size_t kLanes = 2;
 
 /// What becomes of a message that cannot be handled. Values are part of the wire format.
 enum class IfLost : std::uint8_t {

@@ -15,11 +15,15 @@ MailLedger::Record* MailLedger::find(const Envelope& envelope) {
   return id == 0 || id > records_.size() ? nullptr : &records_[id - 1];
 }
 
+std::set<std::uint32_t>& MailLedger::open_like(const Record& record) {
+  return open_[{record.from, record.to}].at(static_cast<std::size_t>(record.lane));
+}
+
 void MailLedger::mark(std::uint64_t from, const std::string& to, Envelope& envelope, TimePoint now) {
-  records_.push_back({from, to, envelope.message});
+  records_.push_back({from, to, envelope.message, envelope.header.lane});
   const auto id = static_cast<std::uint32_t>(records_.size());
   envelope.header.epoch = id;
-  open_[{from, to}].insert(id);
+  open_like(records_.back()).insert(id);
   trace_.add(now, id, [&] { return "send " + describe(records_.back(), id); });
 }
 
@@ -27,7 +31,7 @@ void MailLedger::refused(const Envelope& envelope) {
   Record& record = *find(envelope);
   record.fate = Fate::refused;
   ++refused_;
-  open_[{record.from, record.to}].erase(envelope.header.epoch);
+  open_like(record).erase(envelope.header.epoch);
 }
 
 void MailLedger::arrived(std::uint64_t at, const std::string& endpoint, const Envelope& envelope, TimePoint now) {
@@ -43,10 +47,10 @@ void MailLedger::arrived(std::uint64_t at, const std::string& endpoint, const En
   if (std::exchange(record->has_arrived, true)) return broken("arrived twice");
   if (record->fate == Fate::came_back) return broken("came back as undeliverable, and arrived");
   const Path path{record->from, record->to};
-  std::uint32_t& last = last_[{path, at}];
+  std::uint32_t& last = last_[{path, record->lane, at}];
   if (id < last) return broken("arrived after message " + std::to_string(last) + ", which was sent later");
   last = id;
-  std::set<std::uint32_t>& open = open_[path];
+  std::set<std::uint32_t>& open = open_like(*record);
   if (!open.empty() && *open.begin() < id) {
     return broken("arrived, but not message " + std::to_string(*open.begin()) + " before it, and nobody was told");
   }
@@ -73,30 +77,33 @@ void MailLedger::came_back(const Envelope& envelope, TimePoint now) {
     trace_.violate(now, describe(record, envelope.header.epoch) + " arrived, and came back as undeliverable");
   }
   record.fate = Fate::came_back;
-  open_[{record.from, record.to}].erase(envelope.header.epoch);
+  open_like(record).erase(envelope.header.epoch);
 }
 
 void MailLedger::end_told(std::uint64_t at, const std::string& peer) {
-  std::set<std::uint32_t>& open = open_[{at, peer}];
-  for (const std::uint32_t id : open) records_[id - 1].fate = Fate::told;
-  open.clear();
+  for (std::set<std::uint32_t>& open : open_[{at, peer}]) {
+    for (const std::uint32_t id : open) records_[id - 1].fate = Fate::told;
+    open.clear();
+  }
 }
 
 void MailLedger::crashed(std::uint64_t process) {
-  for (auto& [path, open] : open_) {
+  for (auto& [path, lanes] : open_) {
     if (path.first != process) continue;
-    for (const std::uint32_t id : open) records_[id - 1].fate = Fate::died;
-    open.clear();
+    for (std::set<std::uint32_t>& open : lanes) {
+      for (const std::uint32_t id : open) records_[id - 1].fate = Fate::died;
+      open.clear();
+    }
   }
 }
 
 void MailLedger::close(TimePoint now, bool may_lose_the_last) {
   if (may_lose_the_last) return;
-  for (const auto& [path, open] : open_) {
-    for (const std::uint32_t id : open) {
-      trace_.violate(now, describe(records_[id - 1], id) + " was accepted and is lost: it neither arrived nor came " +
-                              "back, and the sink was not told that the peer is gone");
-    }
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    if (records_[i].fate != Fate::open) continue;
+    const auto id = static_cast<std::uint32_t>(i + 1);
+    trace_.violate(now, describe(records_[i], id) + " was accepted and is lost: it neither arrived nor came back, " +
+                            "and the sink was not told that the peer is gone");
   }
 }
 

@@ -4,11 +4,13 @@
 #include "runtime/message/envelope.hpp"
 #include "runtime/simulation/trace.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -49,20 +51,23 @@ private:
     std::uint64_t from = 0;
     std::string to;
     std::string message;
+    Lane lane = Lane::ordinary;
     Fate fate = Fate::open;
     bool has_arrived = false;
     bool was_stale = false;  // when it arrived
   };
   using Path = std::pair<std::uint64_t, std::string>;  // from a process to an endpoint
+  using Open = std::array<std::set<std::uint32_t>, kLanes>;
 
   [[nodiscard]] Record* find(const Envelope& envelope);
+  [[nodiscard]] std::set<std::uint32_t>& open_like(const Record& record);
   [[nodiscard]] static std::string describe(const Record& record, std::uint32_t id);
 
   Trace& trace_;
   std::vector<Record> records_;  // by mark, from 1
   std::uint64_t refused_ = 0;
-  std::map<Path, std::set<std::uint32_t>> open_;
-  std::map<std::pair<Path, std::uint64_t>, std::uint32_t> last_;             // arrived at a process by a path
+  std::map<Path, Open> open_;
+  std::map<std::tuple<Path, Lane, std::uint64_t>, std::uint32_t> last_;      // arrived at a process by a path
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> living_;  // what a process knows of an actor
 };
 

@@ -46,7 +46,8 @@ struct TransportCounters {
 /// Errors:        send() never blocks and never throws: accepted, or a Failure (overloaded, disconnected).
 /// Restart:       a new process makes a new transport with a new endpoint identity.
 ///
-/// TR-1  Envelopes from one node to another arrive in the order of send(), each at most once.
+/// TR-1  Envelopes of one lane from one node to another arrive in the order of send(), each at most once; urgent ones
+///       may overtake ordinary ones.
 /// TR-2  An accepted envelope arrives, or comes back through on_undeliverable(), or the sink hears on_peer_down().
 /// TR-3  Memory is bounded: beyond the window of a link, send() says overloaded.
 class Transport {

@@ -3,6 +3,7 @@
 #include "runtime/message/envelope.hpp"
 #include "runtime/transport/shm_arena.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,12 @@
 namespace troupe::runtime {
 
 inline constexpr std::uint32_t kLinkProtocol = 2;  // 2: batches
+
+/// Of ordinary mail no more bytes than this, and one message, are on the way unconfirmed: urgent mail waits behind at
+/// most that. Enough for a hundred Gb/s over a path of 300 us.
+inline constexpr std::size_t kMaxAheadBytes = 4ULL << 20;
+/// So the receiver confirms when that much has come.
+inline constexpr std::size_t kConfirmBytes = kMaxAheadBytes / 4;
 
 // What an endpoint begins with.
 inline constexpr std::string_view kIpc = "ipc://";

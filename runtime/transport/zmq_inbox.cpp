@@ -61,7 +61,10 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
     (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), "goodbye"}));
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
   }
-  on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
+  std::size_t bytes = 0;
+  for (const Frame& frame : frames) bytes += frame.size();
+  const Standing standing = on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
+  if (standing == Standing::open) confirm_bytes(sender, bytes, now);
 }
 
 ZmqInbox::Sender* ZmqInbox::sender_at(const Route& route) {
@@ -91,6 +94,13 @@ void ZmqInbox::accept_batch(const Route& route, std::span<const std::byte> frame
     }
     if (on_sequenced(*sender, std::move(front).value(), {}) == Standing::ended) return;
   }
+  confirm_bytes(*sender, frame.size(), now);
+}
+
+// The sender holds ordinary mail back until it hears.
+void ZmqInbox::confirm_bytes(Sender& sender, std::size_t bytes, TimePoint now) {
+  sender.untold_bytes += bytes;
+  if (sender.untold_bytes >= kConfirmBytes) send_note(sender, now);
 }
 
 std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
@@ -283,6 +293,7 @@ void ZmqInbox::send_note(Sender& sender, TimePoint now) {
   if (send_back(sender.route, control(EnvelopeKind::credit, note)) == Sent::no) return;
   sender.told = released;
   sender.told_received = sender.received;
+  sender.untold_bytes = 0;
   sender.ledger->note_told(released);
 }
 

@@ -90,6 +90,7 @@ private:
     std::shared_ptr<ArenaView> arena;
     LinkCost told;
     std::uint64_t told_received = 0;
+    std::size_t untold_bytes = 0;  // of frames that came since the last note
     TimePoint last_told;
     TimePoint last_heard;
   };
@@ -105,6 +106,7 @@ private:
   enum class Standing : unsigned char { open, ended };
   Standing on_sequenced(Sender& sender, Front front, std::span<Frame> payload_frames);
   [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front, std::span<Frame> payload_frames) const;
+  void confirm_bytes(Sender& sender, std::size_t bytes, TimePoint now);
   Standing send_off(Sender& sender, const std::string& why);
   void remove(const Key& key, Failure why);
   void send_note(Sender& sender, TimePoint now);

@@ -69,33 +69,53 @@ void ZmqOutLink::lose_connection(TimePoint now) {
   next_dial_ = now + std::chrono::milliseconds(kReconnectMs) * (1U << std::min(attempt_, kMaxBackoffShift));
 }
 
-bool ZmqOutLink::is_room_for(std::uint64_t bytes) const {
+std::size_t ZmqOutLink::Kept::bytes() const {
+  std::size_t total = front.size();
+  for (const Payload& payload : by_wire) total += payload.size();
+  return total;
+}
+
+// Asked of each message just before it goes.
+bool ZmqOutLink::may_go(Lane lane, std::uint64_t bytes) {
+  if (lane == Lane::ordinary) {
+    if (kept_bytes_ + batch_.bytes() >= kMaxAheadBytes) return false;
+    has_more_ = flushed_bytes_ >= kMaxAheadBytes;  // what goes by shared memory has to be copied there
+    if (has_more_) return false;
+  }
   const LinkCost flying = in_flight();
-  if (flying.messages == 0 || !parts_.checks.credit) return true;
-  return flying.messages < kMaxWindowShare * peer_window_.messages &&
-         flying.bytes + bytes <= kMaxWindowShare * peer_window_.bytes;
+  const std::uint64_t windows = lane == Lane::urgent ? kMaxWindowShare : kMaxWindowShare - 1;
+  const bool has_room =
+      flying.messages == 0 || !parts_.checks.credit ||
+      (flying.messages < windows * peer_window_.messages && flying.bytes + bytes <= windows * peer_window_.bytes);
+  if (has_room && lane == Lane::ordinary) flushed_bytes_ += bytes;
+  return has_room;
 }
 
 void ZmqOutLink::flush(TimePoint now) {
-  while (state_ == State::up && !pending_.empty()) {
-    if (auto* const fronts = std::get_if<Fronts>(&pending_.front())) {
-      transmit(*fronts, now);
+  flushed_bytes_ = 0;
+  has_more_ = false;
+  while (state_ == State::up) {
+    const Lane lane = pending(Lane::urgent).empty() ? Lane::ordinary : Lane::urgent;
+    Waiting& waiting = pending(lane);
+    if (waiting.empty()) break;
+    if (auto* const fronts = std::get_if<Fronts>(&waiting.front())) {
+      transmit(*fronts, lane, now);
       if (!fronts->is_empty()) break;
     } else {
-      auto& envelope = std::get<Envelope>(pending_.front());
-      if (!is_room_for(wire_cost(envelope))) break;
+      auto& envelope = std::get<Envelope>(waiting.front());
+      if (!may_go(lane, wire_cost(envelope))) break;
       transmit(std::move(envelope), now);
     }
-    pending_.pop_front();
+    waiting.pop_front();
   }
   send_batch(now);
 }
 
-void ZmqOutLink::transmit(Fronts& fronts, TimePoint now) {
+void ZmqOutLink::transmit(Fronts& fronts, Lane lane, TimePoint now) {
   while (state_ == State::up && !fronts.is_empty()) {
     const std::span<const std::byte> front = fronts.next();
     const std::uint64_t cost = cost_of_front(front);
-    if (!is_room_for(cost)) return;
+    if (!may_go(lane, cost)) return;
     count_sent(cost);
     add_to_batch(front, next_sequence_++, now);
     fronts.take_next();
@@ -150,6 +170,7 @@ void ZmqOutLink::send_batch(TimePoint now) {
 }
 
 void ZmqOutLink::send_and_keep(Kept kept, TimePoint now) {
+  kept_bytes_ += kept.bytes();
   kept_.push_back(std::move(kept));
   // A connection that was lost meanwhile: it is sent over the next one.
   if (state_ == State::up && !put_on_wire(kept_.back(), now)) lose_connection(now);
@@ -244,7 +265,7 @@ void ZmqOutLink::on_note(const LinkNote& note, TimePoint now) {
 
 void ZmqOutLink::on_bye(const LinkBye& bye) {
   if (bye.received < next_sequence_) confirm(bye.received);
-  if (leaving_ && kept_.empty() && pending_.empty()) {
+  if (leaving_ && kept_.empty() && is_flushed()) {
     drained_ = true;
     return;
   }
@@ -253,7 +274,10 @@ void ZmqOutLink::on_bye(const LinkBye& bye) {
 }
 
 void ZmqOutLink::confirm(std::uint64_t received) {
-  while (!kept_.empty() && kept_.front().last <= received) kept_.pop_front();
+  while (!kept_.empty() && kept_.front().last <= received) {
+    kept_bytes_ -= kept_.front().bytes();
+    kept_.pop_front();
+  }
 }
 
 void ZmqOutLink::read_news(TimePoint now) {
@@ -326,16 +350,19 @@ void ZmqOutLink::say_bye(TimePoint now) {
 }
 
 bool ZmqOutLink::is_flushed() const {
-  return state_ == State::dead || pending_.empty();
+  return state_ == State::dead ||
+         std::all_of(pending_.begin(), pending_.end(), [](const Waiting& waiting) { return waiting.empty(); });
 }
 
 std::vector<Envelope> ZmqOutLink::unsent() {
   std::vector<Envelope> envelopes;
-  for (auto& waiting : std::exchange(pending_, {})) {
-    if (auto* const envelope = std::get_if<Envelope>(&waiting)) {
-      envelopes.push_back(std::move(*envelope));
-    } else {
-      for (Envelope& each : envelopes_of(std::get<Fronts>(waiting))) envelopes.push_back(std::move(each));
+  for (const Lane lane : {Lane::urgent, Lane::ordinary}) {
+    for (auto& waiting : std::exchange(pending(lane), {})) {
+      if (auto* const envelope = std::get_if<Envelope>(&waiting)) {
+        envelopes.push_back(std::move(*envelope));
+      } else {
+        for (Envelope& each : envelopes_of(std::get<Fronts>(waiting))) envelopes.push_back(std::move(each));
+      }
     }
   }
   return envelopes;

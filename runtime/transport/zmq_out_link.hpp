@@ -8,6 +8,7 @@
 #include "runtime/transport/zmq_tally.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -37,9 +38,11 @@ struct LinkParts {
 /// Errors:        ends in is_dead() with why_dead(); the post office buries it and tells the sink.
 /// Restart:       a restarted peer has another instance id: the link dies, the next send begins a new one.
 ///
-/// OL-1  The peer receives what was posted in order, each once, also over broken connections.
+/// OL-1  The peer receives what was posted in a lane in order, each once, also over broken connections.
 /// OL-2  A peer whose socket is gone is found dead within about 100 ms; a silent one after peer_timeout.
-/// OL-3  After death, unsent() is exactly what never left, in order.
+/// OL-3  After death, unsent() is exactly what never left, in order, urgent mail first.
+/// OL-4  Urgent mail leaves before ordinary mail that waits, of which no more than kMaxAheadBytes and one message are
+///       on the way unconfirmed; and the last of the peer's windows is for urgent mail alone.
 class ZmqOutLink {
 public:
   ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now);
@@ -47,14 +50,16 @@ public:
   ZmqOutLink& operator=(const ZmqOutLink&) = delete;
 
   /// Waits until flush().
-  void post(Envelope envelope) { pending_.emplace_back(std::move(envelope)); }
-  /// As well; `acknowledged` = highest sequence received on the way back.
-  void post(Fronts fronts, std::uint64_t acknowledged) {
+  void post(Envelope envelope) { pending(envelope.header.lane).emplace_back(std::move(envelope)); }
+  /// As well, all of one lane; `acknowledged` = highest sequence received on the way back.
+  void post(Fronts fronts, Lane lane, std::uint64_t acknowledged) {
     acknowledged_ = acknowledged;
-    pending_.emplace_back(std::move(fronts));
+    pending(lane).emplace_back(std::move(fronts));
   }
-  /// Sends what there is room for.
+  /// Sends what there is room for; of ordinary mail not more than kMaxAheadBytes and one message at a time.
   void flush(TimePoint now);
+  /// There was room for more than one flush() sends.
+  [[nodiscard]] bool has_more() const { return has_more_ && state_ == State::up; }
   /// Reads what the peer says on the way back.
   void read(TimePoint now);
   /// Reads what happened to the connection.
@@ -102,12 +107,14 @@ private:
     std::uint64_t last = 0;
     Frame front;
     std::vector<Payload> by_wire;
+
+    [[nodiscard]] std::size_t bytes() const;
   };
 
   void dial(TimePoint now);
   void lose_connection(TimePoint now);
   void transmit(Envelope envelope, TimePoint now);
-  void transmit(Fronts& fronts, TimePoint now);
+  void transmit(Fronts& fronts, Lane lane, TimePoint now);
   void add_to_batch(std::span<const std::byte> front, std::uint64_t sequence, TimePoint now);
   void count_sent(std::uint64_t cost);
   void send_batch(TimePoint now);
@@ -118,7 +125,9 @@ private:
   void on_welcome(const LinkWelcome& welcome, TimePoint now);
   void on_note(const LinkNote& note, TimePoint now);
   void on_bye(const LinkBye& bye);
-  [[nodiscard]] bool is_room_for(std::uint64_t bytes) const;
+  using Waiting = std::deque<std::variant<Envelope, Fronts>>;
+  [[nodiscard]] Waiting& pending(Lane lane) { return pending_.at(static_cast<std::size_t>(lane)); }
+  [[nodiscard]] bool may_go(Lane lane, std::uint64_t bytes);
   void confirm(std::uint64_t received);
 
   const std::string endpoint_;
@@ -144,11 +153,14 @@ private:
   LinkCost peer_window_;
   bool arena_open_ = false;
 
-  std::deque<std::variant<Envelope, Fronts>> pending_;
+  std::array<Waiting, kLanes> pending_;  // by lane
   std::uint64_t acknowledged_ = 0;
   Fronts batch_;                  // those that will share a frame; empty but during flush()
   std::uint64_t batch_from_ = 0;  // sequence number of its first
   std::deque<Kept> kept_;
+  std::uint64_t kept_bytes_ = 0;     // of their frames
+  std::uint64_t flushed_bytes_ = 0;  // of ordinary mail, by the flush() under way
+  bool has_more_ = false;
   std::uint64_t next_sequence_ = 1;
   LinkCost sent_;
   LinkCost released_;

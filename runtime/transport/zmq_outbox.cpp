@@ -18,14 +18,15 @@ constexpr std::uint64_t kTellingPart = 4;  // a note is due at once for this par
 
 }  // namespace
 
-std::uint64_t window_share(EnvelopeKind kind) {
+std::uint64_t window_share(EnvelopeKind kind, Lane lane) {
+  constexpr std::uint64_t kUrgentShare = 3;
   switch (kind) {
     case EnvelopeKind::message:
     case EnvelopeKind::request:
-      return 1;
+      return lane == Lane::urgent ? kUrgentShare : 1;
     case EnvelopeKind::reply:
     case EnvelopeKind::failure:
-      return 2;
+      return lane == Lane::urgent ? kUrgentShare : 2;
     default:
       return kMaxWindowShare;
   }
@@ -67,23 +68,24 @@ Result<ZmqOutbox::Account*> ZmqOutbox::account_for(const std::string& endpoint) 
 }
 
 void ZmqOutbox::queue(Account& account, const std::string& endpoint, Envelope envelope) {
+  const Lane lane = envelope.header.lane;
+  Account::Open& open = account.open.at(static_cast<std::size_t>(lane));
   if (envelope.bytes() > kMaxSharedBytes) {
-    account.open_since = 0;
+    open = {};
     commands_.emplace_back(SendCommand{endpoint, std::move(envelope)});
     return;
   }
-  if (account.open_since != takes_) {
-    account.open_since = takes_;
-    account.open_at = commands_.size();
-    commands_.emplace_back(SendFrontsCommand{endpoint, {}});
+  if (open.since != takes_) {
+    open = {takes_, commands_.size()};
+    commands_.emplace_back(SendFrontsCommand{endpoint, lane, {}});
   }
-  std::get<SendFrontsCommand>(commands_[account.open_at]).fronts.add(envelope);
+  std::get<SendFrontsCommand>(commands_[open.at]).fronts.add(envelope);
 }
 
 Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
   if (Result<Done> fits = check_limits(envelope); !fits) return fits;
   const std::uint64_t bytes = wire_cost(envelope);
-  const std::uint64_t share = window_share(envelope.header.kind);
+  const std::uint64_t share = window_share(envelope.header.kind, envelope.header.lane);
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Failure{FailureKind::disconnected, "the transport is not running"};
@@ -107,7 +109,7 @@ Result<Done> ZmqOutbox::accept(const std::string& endpoint, Envelope envelope) {
 void ZmqOutbox::forget(const std::string& endpoint, const Failure& why) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = accounts_.find(endpoint); found != accounts_.end()) found->second.open_since = 0;
+    if (const auto found = accounts_.find(endpoint); found != accounts_.end()) found->second.open = {};
     commands_.emplace_back(ForgetCommand{endpoint, why});
   }
   waker_->wake();

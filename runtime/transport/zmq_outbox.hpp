@@ -4,6 +4,7 @@
 #include "runtime/result.hpp"
 #include "runtime/transport/zmq_wire.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -33,9 +34,9 @@ struct LinkCost {
   bool operator==(const LinkCost&) const = default;
 };
 
-/// How many windows a kind may fill: asking stops first, answers later, news of deaths last, so that a flood of
-/// requests cannot keep back the answers that would end it.
-[[nodiscard]] std::uint64_t window_share(EnvelopeKind kind);
+/// How many windows mail of a kind and lane may fill: asking stops first, answers later, then what is urgent, news of
+/// deaths last, so that a flood of requests cannot keep back the answers that would end it, nor a word that is urgent.
+[[nodiscard]] std::uint64_t window_share(EnvelopeKind kind, Lane lane);
 inline constexpr std::uint64_t kMaxWindowShare = 4;
 
 /// Rouses a thread that sleeps in a poll on descriptor().
@@ -69,10 +70,11 @@ struct SendCommand {
   std::string endpoint;
   Envelope envelope;  ///< too large to share a frame
 };
-/// All small messages that were accepted for one link since the post office looked, and since the last
-/// SendCommand for it. They are bytes already: the senders' threads have more time than the post office.
+/// All small messages of one lane that were accepted for one link since the post office looked, and since the last
+/// SendCommand of that lane for it. They are bytes already: the senders' threads have more time than the post office.
 struct SendFrontsCommand {
   std::string endpoint;
+  Lane lane = Lane::ordinary;
   Fronts fronts;
 };
 struct ForgetCommand {
@@ -92,7 +94,9 @@ using OutboxCommand = std::variant<SendCommand, SendFrontsCommand, ForgetCommand
 /// ZO-1  The cost of what was accepted and not released never passes kMaxWindowShare windows per link, plus one
 ///       message.
 /// ZO-2  A message larger than the window is accepted when nothing else is under way on its link.
-/// ZO-3  What was accepted for a link comes out in the order it went in, and what is to be forgotten in its place.
+/// ZO-3  What was accepted for a lane of a link comes out in the order it went in, and what is to be forgotten in its
+///       place.
+/// ZO-4  Urgent mail finds room when ordinary mail has filled its window, and answers theirs.
 class ZmqOutbox {
 public:
   ZmqOutbox(LinkCost window, std::shared_ptr<Waker> waker) : window_(window), waker_(std::move(waker)) {}
@@ -117,8 +121,11 @@ private:
     LinkCost outstanding;
     bool has_refused = false;
     // Where in commands_ the fronts are that one more may follow.
-    std::uint64_t open_since = 0;  // of which takes_; anything else: nowhere
-    std::size_t open_at = 0;
+    struct Open {
+      std::uint64_t since = 0;  // of which takes_; anything else: nowhere
+      std::size_t at = 0;
+    };
+    std::array<Open, kLanes> open;  // by lane
   };
   // Under mutex_:
   Result<Account*> account_for(const std::string& endpoint);

@@ -134,7 +134,7 @@ void ZmqPostOffice::obey_commands(TimePoint now) {
       link_to(send->endpoint, now).post(std::move(send->envelope));
     } else if (auto* const fronts = std::get_if<SendFrontsCommand>(&command)) {
       const std::uint64_t acknowledged = inbox_.received_from(fronts->endpoint);
-      link_to(fronts->endpoint, now).post(std::move(fronts->fronts), acknowledged);
+      link_to(fronts->endpoint, now).post(std::move(fronts->fronts), fronts->lane, acknowledged);
     } else {
       forget(std::get<ForgetCommand>(command));
     }
@@ -235,6 +235,11 @@ void ZmqPostOffice::take_back_orphans(TimePoint now) {
     parts_.arena->take_back(orphans.borrower);
     return true;
   });
+}
+
+bool ZmqPostOffice::is_idle() const {
+  return around_.outbox->is_empty() && !has_more_to_read_ &&
+         std::none_of(links_.begin(), links_.end(), [](const auto& entry) { return entry.second->has_more(); });
 }
 
 Duration ZmqPostOffice::time_to_wait() const {

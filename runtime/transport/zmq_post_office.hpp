@@ -116,7 +116,7 @@ private:
   void work();
   void turn();
   void wait(Duration at_most);
-  [[nodiscard]] bool is_idle() const { return around_.outbox->is_empty() && !has_more_to_read_; }
+  [[nodiscard]] bool is_idle() const;
   void note_lateness(TimePoint now);
   void obey_commands(TimePoint now);
   ZmqOutLink& link_to(const std::string& endpoint, TimePoint now);

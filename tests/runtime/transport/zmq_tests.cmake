@@ -3,6 +3,7 @@ set(ZMQ_TEST_SOURCES
   transport/shm_arena_test.cpp
   transport/zmq_faults_test.cpp
   transport/zmq_inbox_test.cpp
+  transport/zmq_lanes_test.cpp
   transport/zmq_link_key_test.cpp
   transport/zmq_listen_test.cpp
   transport/zmq_out_link_test.cpp
