@@ -98,6 +98,7 @@ Snapshot ActorCell::snapshot() const {
     now.phase = remarks_->phase;
     now.step = remarks_->step;
     now.micro_batch = remarks_->micro_batch;
+    now.dropped = remarks_->dropped;
   }
   return now;
 }

@@ -130,7 +130,8 @@ private:
   void answer_waiting(std::vector<MailPtr> waiting, const Failure& why);
 
   [[nodiscard]] bool is_kept_waiting(const ActorId& receiver) const;
-  void keep_for_later(const ActorId& to, MailPtr mail);
+  void keep_for_later(const ActorId& to, MailPtr mail, WhenFull when_full);
+  void drop_oldest_kept(const ActorId& to, std::string_view message, std::size_t most);
   void send_kept();
   void lose_kept(const Mail& mail, const Failure& why);
   void look_for_room_later();
@@ -192,6 +193,7 @@ private:
     struct Kept {
       ActorId to;
       MailPtr mail;
+      WhenFull when_full = WhenFull::wait;
     };
     std::map<std::string, std::deque<Kept>> kept;  ///< messages for which there was no room yet, by receiver
     std::size_t kept_count = 0;
@@ -235,6 +237,7 @@ private:
     Phase phase = Phase::none;
     std::uint32_t step = 0;
     std::uint32_t micro_batch = 0;
+    std::uint64_t dropped = 0;
     std::vector<std::function<void()>> on_stopped;
   };
   mutable std::mutex mutex_;

@@ -195,12 +195,29 @@ bool ActorCell::is_kept_waiting(const ActorId& receiver) const {
   return extras_ && extras_->kept.contains(receiver.name);
 }
 
-void ActorCell::keep_for_later(const ActorId& to, MailPtr mail) {
+/// Makes place for one more of that name among the `most` that may wait.
+void ActorCell::drop_oldest_kept(const ActorId& to, std::string_view message, std::size_t most) {
+  const auto found = extras().kept.find(to.name);
+  if (found == extras().kept.end()) return;
+  std::deque<Extras::Kept>& waiting = found->second;
+  const auto may_go = [message](const Extras::Kept& each) {
+    return each.when_full == WhenFull::drop_oldest && each.mail->name() == message;
+  };
+  auto left = static_cast<std::size_t>(std::count_if(waiting.begin(), waiting.end(), may_go));
+  for (; left > 0 && left >= most; --left) {
+    waiting.erase(std::find_if(waiting.begin(), waiting.end(), may_go));
+    --extras().kept_count;
+    const std::lock_guard lock(mutex_);
+    ++remarks().dropped;
+  }
+}
+
+void ActorCell::keep_for_later(const ActorId& to, MailPtr mail, WhenFull when_full) {
   if (extras().kept_count >= kMaxWaitingSends) {
     throw std::runtime_error(std::to_string(kMaxWaitingSends) + " messages wait for room, the last for " + to.name +
                              ": it does not keep up");
   }
-  extras().kept[to.name].push_back({to, std::move(mail)});
+  extras().kept[to.name].push_back({to, std::move(mail), when_full});
   ++extras().kept_count;
   look_for_room_later();
 }

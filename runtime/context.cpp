@@ -47,7 +47,7 @@ Result<Done> Context::send_mail(const ActorId& to, MailPtr mail) {
   return sent;
 }
 
-Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail) {
+Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail, WhenFull when_full, std::size_t most) {
   sign(*mail);
   if (!cell_.is_kept_waiting(to)) {
     Result<Done> sent = cell_.route(to, mail);
@@ -57,7 +57,8 @@ Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail) {
       return sent;
     }
   }
-  cell_.keep_for_later(to, std::move(mail));
+  if (when_full == WhenFull::drop_oldest) cell_.drop_oldest_kept(to, mail->name(), most);
+  cell_.keep_for_later(to, std::move(mail), when_full);
   return Done{};
 }
 

@@ -34,6 +34,12 @@ enum class Duty { owed, done };
 template <class M>
 concept Sendable = Message<std::remove_cvref_t<M>>;
 
+/// What becomes of a message for which there is no room now.
+enum class WhenFull : unsigned char {
+  wait,         ///< it waits
+  drop_oldest,  ///< it waits, and the oldest of its type for that receiver goes when too many do
+};
+
 /// How many messages of an actor may wait for room.
 inline constexpr std::size_t kMaxWaitingSends = 4096;
 
@@ -73,6 +79,8 @@ struct TimerId {
 /// CX-6  Urgent messages of one actor to another are handled in the order sent, before ordinary ones that wait.
 /// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone, or this
 ///       actor ended first: then what still waited is counted as dead letters.
+/// CX-7  Of what send_latest() took, at most the given number of a type waits for a receiver: the newest, in the order
+///       given, among what else waits for it. Each that is dropped is counted (Snapshot::dropped).
 class Context {
 public:
   Context(Node& node, ActorCell& cell, const Mail* current);
@@ -95,11 +103,17 @@ public:
   /// Throws std::runtime_error when kMaxWaitingSends messages wait already: their receiver does not keep up.
   template <Sendable M>
   Result<Done> send_when_room(const ActorId& to, M&& message) {
-    return send_or_keep(to, make_mail(std::forward<M>(message)));
+    return send_or_keep(to, make_mail(std::forward<M>(message)), WhenFull::wait);
   }
   template <Sendable M>
   Result<Done> send_when_room(std::string_view to, M&& message) {
-    return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
+    return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)), WhenFull::wait);
+  }
+  /// send_when_room(), for what is soon out of date: at most `most` (1 or more) of these messages wait for that
+  /// receiver, and beyond that the oldest is dropped.
+  template <Sendable M>
+  Result<Done> send_latest(const ActorId& to, M&& message, std::size_t most = 1) {
+    return send_or_keep(to, make_mail(std::forward<M>(message)), WhenFull::drop_oldest, most);
   }
   /// send() to the front of the receiver's mailbox, behind other urgent mail. On the way to another node it leaves
   /// before ordinary mail that waits, and finds room when that has filled the link's window.
@@ -239,7 +253,7 @@ private:
 
   void sign(Mail& mail) const;
   Result<Done> send_mail(const ActorId& to, MailPtr mail);
-  Result<Done> send_or_keep(const ActorId& to, MailPtr mail);
+  Result<Done> send_or_keep(const ActorId& to, MailPtr mail, WhenFull when_full, std::size_t most = 0);
   void reply_mail(MailPtr mail);
   void answer_mail(const ReplyTo& asker, MailPtr mail);
   RequestId request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);

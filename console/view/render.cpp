@@ -85,6 +85,7 @@ nlohmann::ordered_json summary_json(const ActorView& actor) {
                                  {"handled", nullptr},
                                  {"stale_rejected", nullptr},
                                  {"dead_letters", nullptr},
+                                 {"dropped", nullptr},
                                  {"last_message", nullptr},
                                  {"age_seconds", seconds_or_null(actor.age_seconds)},
                                  {"busy_seconds", seconds_or_null(actor.busy_seconds)}};
@@ -98,6 +99,7 @@ nlohmann::ordered_json summary_json(const ActorView& actor) {
   json["handled"] = page.handled;
   json["stale_rejected"] = page.stale_rejected;
   json["dead_letters"] = page.dead_letters;
+  json["dropped"] = page.dropped;
   json["last_message"] = page.last_message;
   return json;
 }
@@ -181,6 +183,7 @@ std::string render_actor(const ActorView& actor, std::size_t width) {
       {"handled", number([](const Snapshot& page) -> std::uint64_t { return page.handled; })},
       {"stale rejected", number([](const Snapshot& page) -> std::uint64_t { return page.stale_rejected; })},
       {"dead letters", number([](const Snapshot& page) -> std::uint64_t { return page.dead_letters; })},
+      {"dropped", number([](const Snapshot& page) -> std::uint64_t { return page.dropped; })},
       {"last message", or_absent(actor.page ? actor.page->last_message : "")},
       {"page age", format_duration(actor.age_seconds)},
       {"busy for", format_duration(actor.busy_seconds)},

@@ -21,6 +21,7 @@ struct Snapshot {
   std::uint64_t handled = 0;         ///< messages taken from the mailbox, the present one included
   std::uint64_t stale_rejected = 0;  ///< messages of or for dead incarnations, refused
   std::uint64_t dead_letters = 0;    ///< sends that failed and messages nobody handles
+  std::uint64_t dropped = 0;         ///< messages of Context::send_latest() that a newer one has replaced
   Phase phase = Phase::none;
   std::uint32_t step = 0;
   std::uint32_t micro_batch = 0;

@@ -15,7 +15,7 @@
 namespace troupe::runtime {
 namespace {
 
-constexpr std::uint64_t kPageMagic = 0x3253'4554'5055'4F52ULL;  // "ROUPETS2"
+constexpr std::uint64_t kPageMagic = 0x3353'4554'5055'4F52ULL;  // "ROUPETS3"
 constexpr std::size_t kWords = 254;                             // of a snapshot
 constexpr std::size_t kReadAttempts = 1000;
 
@@ -37,7 +37,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "pages are shared
 
 /// The snapshot without its pointers.
 struct Flat {
-  std::uint64_t handled, stale_rejected, dead_letters;
+  std::uint64_t handled, stale_rejected, dead_letters, dropped;
   std::int64_t updated_ns, busy_since_ns;
   std::uint32_t incarnation, queued, step, micro_batch, epoch;
   std::int32_t process;
@@ -65,6 +65,7 @@ Flat flatten(const Snapshot& snapshot) {
   flat.handled = snapshot.handled;
   flat.stale_rejected = snapshot.stale_rejected;
   flat.dead_letters = snapshot.dead_letters;
+  flat.dropped = snapshot.dropped;
   flat.updated_ns = snapshot.updated_ns;
   flat.busy_since_ns = snapshot.busy_since_ns;
   flat.incarnation = snapshot.actor.incarnation;
@@ -93,6 +94,7 @@ std::optional<Snapshot> unflatten(const Flat& flat) {
   snapshot.handled = flat.handled;
   snapshot.stale_rejected = flat.stale_rejected;
   snapshot.dead_letters = flat.dead_letters;
+  snapshot.dropped = flat.dropped;
   snapshot.phase = static_cast<Phase>(flat.phase);
   snapshot.step = flat.step;
   snapshot.micro_batch = flat.micro_batch;

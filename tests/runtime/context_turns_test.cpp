@@ -204,6 +204,52 @@ TEST(ContextTurns, CX6_UrgentMailOvertakesWhatWaitsAndKeepsItsOrder) {
   }
 }
 
+TEST(ContextTurns, CX7_OfWhatIsSoonOutOfDateTheNewestWaitAndTheRestIsCounted) {
+  DeterministicNetwork network;
+  DeterministicNode& node = add_small_node(network, 2);
+  Numbers heard;
+  HookedActor::Hooks slow = recording(heard);
+  slow.ask = [&heard](const Ask& message, Context&) { heard.push_back(100 + message.value); };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  HookedActor::Hooks eager;
+  eager.number = [](const Number&, Context& context) {
+    const ActorId to{"slow", 0};
+    for (const std::uint32_t value : {1U, 2U}) EXPECT_TRUE(context.send_latest(to, Number{value}));  // there is room
+    EXPECT_TRUE(context.send_when_room(to, Number{3}));
+    for (const std::uint32_t value : {4U, 5U, 6U, 7U}) EXPECT_TRUE(context.send_latest(to, Number{value}, 2));
+    for (const std::uint32_t value : {1U, 2U}) EXPECT_TRUE(context.send_latest(to, Ask{value}));
+    EXPECT_TRUE(context.send_when_room(to, Number{8}));
+    const Result<Done> nobody = context.send_latest(ActorId{"nobody", 0}, Number{});
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.failure().kind, FailureKind::unknown);
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  for (int i = 0; i < 10; ++i) network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (Numbers{1, 2, 3, 6, 7, 102, 8})) << "what waits by send_when_room() is left alone";
+  EXPECT_EQ(node.snapshot_of("eager").dropped, 3U);
+  EXPECT_EQ(node.snapshot_of("eager").dead_letters, 1U) << "to nobody: what was replaced is no dead letter";
+}
+
+TEST(ContextTurns, CX7_AnEndlessSupplyOfNewsNeverWaitsInNumbers) {
+  DeterministicNetwork network;
+  DeterministicNode& node = add_small_node(network, 1);
+  Numbers heard;
+  ASSERT_TRUE(node.try_spawn("slow", hooked(recording(heard)), 1));
+  constexpr std::uint32_t kNews = 2 * kMaxWaitingSends;
+  HookedActor::Hooks eager;
+  eager.number = [](const Number&, Context& context) {
+    for (std::uint32_t i = 0; i < kNews; ++i) EXPECT_TRUE(context.send_latest(ActorId{"slow", 0}, Number{i}));
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (Numbers{0, kNews - 1}));
+  EXPECT_EQ(node.snapshot_of("eager").dropped, kNews - 2);
+}
+
 TEST(ContextTurns, AForwardedRequestIsAnsweredByTheOther) {
   for (const bool far : {false, true}) {
     Script script;

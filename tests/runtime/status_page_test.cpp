@@ -51,6 +51,7 @@ TEST(StatusPage, EveryFieldIsReadBack) {
   snapshot.handled = 2;
   snapshot.stale_rejected = 3;
   snapshot.dead_letters = 4;
+  snapshot.dropped = 10;
   snapshot.phase = Phase::reduce;
   snapshot.step = 5;
   snapshot.micro_batch = 6;
@@ -70,6 +71,7 @@ TEST(StatusPage, EveryFieldIsReadBack) {
   EXPECT_EQ(got.handled, 2U);
   EXPECT_EQ(got.stale_rejected, 3U);
   EXPECT_EQ(got.dead_letters, 4U);
+  EXPECT_EQ(got.dropped, 10U);
   EXPECT_EQ(got.phase, Phase::reduce);
   EXPECT_EQ(got.step, 5U);
   EXPECT_EQ(got.micro_batch, 6U);
