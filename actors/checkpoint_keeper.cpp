@@ -89,11 +89,12 @@ void CheckpointKeeper::save(const SaveRequest& request, Done done, runtime::Cont
   collected->temporary = gpt2::begin_checkpoint(root_, collected->head);
   for (const runtime::ActorId& owner : request.owners) {
     const SaveShard order{request.epoch, request.step, collected->temporary.string()};
-    context.request<ShardSaved>(owner, order, kShardDeadline,
-                                [this, collected, owner](runtime::Result<ShardSaved> answer, runtime::Context& turn) {
-                                  collect(owner, answer, *collected);
-                                  if (--collected->waiting == 0) collected->done(publish(*collected), turn);
-                                });
+    context.request_when_room<ShardSaved>(
+        owner, order, kShardDeadline,
+        [this, collected, owner](runtime::Result<ShardSaved> answer, runtime::Context& turn) {
+          collect(owner, answer, *collected);
+          if (--collected->waiting == 0) collected->done(publish(*collected), turn);
+        });
   }
 }
 

@@ -137,7 +137,7 @@ void TrainerActor::load_everywhere(runtime::Context& context) {
                                                                        runtime::Context& turn) {
       loaded(actor, epoch, answer, turn);
     };
-    context.request<StateLoaded>(living(name), order, kLoadDeadline, answered);
+    context.request_when_room<StateLoaded>(living(name), order, kLoadDeadline, answered);
   }
 }
 

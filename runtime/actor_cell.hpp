@@ -115,10 +115,14 @@ private:
   void answer(const ReplyTo& asker, MailPtr mail);
 
   std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
-                    std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr);
+                    std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr,
+                    WhenFull when_full = WhenFull::fail);
+  /// route(), behind what waits for room.
+  Result<Done> route_in_order(const ActorId& to, MailPtr& mail);
   void watch_deadline(TimePoint due);
   void fail_due();
   void fail_row(std::uint64_t number, const Failure& why);
+  void fail_row_later(std::uint64_t number, Failure why);
 
   std::uint64_t start_timer(Duration delay, Duration interval, MailPtr mail);
   void arm_timer(std::uint64_t number, TimePoint due);
@@ -177,41 +181,18 @@ private:
   OpenRequests open_;
   TimePoint deadline_watched_ = TimePoint::max();  // the earliest, for which the one timer runs
   std::uint64_t deadline_alarm_ = 0;
-  struct Extras {  // what most actors never need
-    /// Cells and actors of other nodes that this one sends to, by name: looking them up in the node takes locks.
-    static constexpr std::size_t kPeers = 8;
-    std::array<std::shared_ptr<ActorCell>, kPeers> peers;
-    struct Away {
-      std::uint64_t name = 0;               ///< name_hash; 0 = nobody
-      std::uint32_t asked_incarnation = 0;  ///< 0 = whoever holds the name
-      std::uint32_t incarnation = 0;        ///< of who holds it
-      std::uint64_t version = 0;            ///< of the directory: when that changed, this is nothing any more
-      std::string endpoint;
-    };
-    std::array<Away, kPeers> away;
-    std::deque<ReplyTo> deferred;  ///< to be answered later; the oldest is forgotten beyond the mailbox's capacity
-    struct Kept {
-      ActorId to;
-      MailPtr mail;
-      WhenFull when_full = WhenFull::wait;
-    };
-    std::map<std::string, std::deque<Kept>> kept;  ///< messages for which there was no room yet, by receiver
-    std::size_t kept_count = 0;
-    bool looks_for_room = false;  ///< a timer runs
-    struct Timer {
-      MailPtr mail;
-      Duration interval{};  ///< 0 = once
-      TimePoint due;
-      std::uint64_t alarm = 0;  ///< of the node's timers
-    };
-    std::map<std::uint64_t, Timer> timers;
-    std::uint64_t last_timer = 0;
-    std::unique_ptr<Behavior> next_behavior;  ///< become()
-    bool is_told_of_room = false;             ///< by the node, when a link has some
+  /// Where an actor of another node was when this one last sent to it.
+  struct Away {
+    std::uint64_t name = 0;               ///< name_hash; 0 = nobody
+    std::uint32_t asked_incarnation = 0;  ///< 0 = whoever holds the name
+    std::uint32_t incarnation = 0;        ///< of who holds it
+    std::uint64_t version = 0;            ///< of the directory: when that changed, this is nothing any more
+    std::string endpoint;
   };
+  struct Extras;  // what most actors never need
   Extras& extras();
   [[nodiscard]] ActorCell* find_peer(std::uint64_t name);
-  [[nodiscard]] Extras::Away* known_away(const ActorId& to, std::uint64_t name);
+  [[nodiscard]] Away* known_away(const ActorId& to, std::uint64_t name);
   std::unique_ptr<Extras> extras_;
   Started on_started_;
   bool has_forgotten_ = false;
@@ -243,6 +224,32 @@ private:
   mutable std::mutex mutex_;
   std::unique_ptr<Remarks> remarks_;  // guarded by mutex_
   Remarks& remarks();                 // under mutex_
+};
+
+struct ActorCell::Extras {
+  /// Cells and actors of other nodes that this one sends to, by name: looking them up in the node takes locks.
+  static constexpr std::size_t kPeers = 8;
+  std::array<std::shared_ptr<ActorCell>, kPeers> peers;
+  std::array<Away, kPeers> away;
+  std::deque<ReplyTo> deferred;  ///< to be answered later; the oldest is forgotten beyond the mailbox's capacity
+  struct Kept {
+    ActorId to;
+    MailPtr mail;
+    WhenFull when_full = WhenFull::wait;
+  };
+  std::map<std::string, std::deque<Kept>> kept;  ///< messages for which there was no room yet, by receiver
+  std::size_t kept_count = 0;
+  bool looks_for_room = false;  ///< a timer runs
+  struct Timer {
+    MailPtr mail;
+    Duration interval{};  ///< 0 = once
+    TimePoint due;
+    std::uint64_t alarm = 0;  ///< of the node's timers
+  };
+  std::map<std::uint64_t, Timer> timers;
+  std::uint64_t last_timer = 0;
+  std::unique_ptr<Behavior> next_behavior;  ///< become()
+  bool is_told_of_room = false;             ///< by the node, when a link has some
 };
 
 }  // namespace troupe::runtime

@@ -30,7 +30,7 @@ void ActorCell::handle_answer(Mail& mail, Context& context) {
 }
 
 std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
-                             std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream) {
+                             std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream, WhenFull when_full) {
   OpenRequests::Row row;
   row.target = to.name;
   row.target_hash = name_hash(to.name);
@@ -40,7 +40,7 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
   row.due = core_.parts.clock->now() + deadline;
   row.awaiting = std::move(awaiting);
   row.stream = std::move(stream);
-  if (const Extras::Away* const away = known_away(to, row.target_hash)) {
+  if (const Away* const away = known_away(to, row.target_hash)) {
     row.target_incarnation = to.incarnation == 0 ? away->incarnation : to.incarnation;
     row.endpoint = away->endpoint;
   } else if (const ActorCell* const peer = find_peer(row.target_hash)) {
@@ -56,13 +56,20 @@ std::uint64_t ActorCell::ask(const ActorId& to, MailPtr mail, std::string_view n
   watch_deadline(due);
   mail->header.kind = EnvelopeKind::request;
   mail->header.correlation = correlation;
-  const Result<Done> sent = route(to, mail);
+  const Result<Done> sent = route_in_order(to, mail);
   if (sent) return correlation;
+  const bool has_no_room = sent.failure().kind == FailureKind::overloaded;
+  if (when_full == WhenFull::wait && has_no_room && extras().kept_count < kMaxWaitingSends) {
+    keep_for_later(to, std::move(mail), when_full);
+    return correlation;
+  }
   // Also what cannot even be sent is an outcome of its own turn.
-  push_task([correlation, why = sent.failure().within("cannot ask " + to.name)](ActorCell& cell) {
-    cell.fail_row(correlation, why);
-  });
+  fail_row_later(correlation, sent.failure().within("cannot ask " + to.name));
   return correlation;
+}
+
+void ActorCell::fail_row_later(std::uint64_t number, Failure why) {
+  push_task([number, why = std::move(why)](ActorCell& cell) { cell.fail_row(number, why); });
 }
 
 void ActorCell::watch_deadline(TimePoint due) {
@@ -141,8 +148,8 @@ void ActorCell::on_timer(std::uint64_t number) {
 
 // ---- outward -------------------------------------------------------------------------------------------------------
 
-ActorCell::Extras::Away* ActorCell::known_away(const ActorId& to, std::uint64_t name) {
-  Extras::Away& away = extras().away[name % Extras::kPeers];
+ActorCell::Away* ActorCell::known_away(const ActorId& to, std::uint64_t name) {
+  Away& away = extras().away[name % Extras::kPeers];
   const bool is_it = away.name == name && away.asked_incarnation == to.incarnation;
   return is_it && away.version == core_.directory.version() ? &away : nullptr;
 }
@@ -157,7 +164,7 @@ Result<Done> ActorCell::route(const ActorId& to, MailPtr& mail) {
   const std::uint64_t name = name_hash(to.name);
   core_.address(*mail, name, to.incarnation);
   const std::uint64_t version = core_.directory.version();
-  Extras::Away* const known = known_away(to, name);
+  Away* const known = known_away(to, name);
   if (known != nullptr) return core_.hand_over(known->endpoint, *mail, parts_.id.name);
   if (ActorCell* const peer = find_peer(name)) return core_.deliver_local(*peer, mail);
   const Result<DirectoryEntry> entry = core_.find_away(to, name);
@@ -192,7 +199,12 @@ void ActorCell::forget_deferred(const ReplyTo& asker) {
 }
 
 bool ActorCell::is_kept_waiting(const ActorId& receiver) const {
-  return extras_ && extras_->kept.contains(receiver.name);
+  return extras_ && extras_->kept_count > 0 && extras_->kept.contains(receiver.name);
+}
+
+Result<Done> ActorCell::route_in_order(const ActorId& to, MailPtr& mail) {
+  if (mail->header.lane == Lane::urgent || !is_kept_waiting(to)) return route(to, mail);
+  return Failure{FailureKind::overloaded, "earlier messages to " + to.name + " wait for room"};
 }
 
 /// Makes place for one more of that name among the `most` that may wait.
@@ -256,9 +268,17 @@ void ActorCell::send_kept() {
   for (auto receiver = kept.begin(); receiver != kept.end();) {
     std::deque<Extras::Kept>& waiting = receiver->second;
     while (!waiting.empty()) {
+      const Header& header = waiting.front().mail->header;
+      const std::uint64_t asked = header.kind == EnvelopeKind::request ? header.correlation : 0;
+      if (asked != 0 && open_.find(asked) == nullptr) {  // it has its outcome: nobody waits for an answer
+        waiting.pop_front();
+        --extras().kept_count;
+        continue;
+      }
       const Result<Done> sent = route(waiting.front().to, waiting.front().mail);
       if (!sent && sent.failure().kind == FailureKind::overloaded) break;  // what follows keeps its place
-      if (!sent) lose_kept(*waiting.front().mail, sent.failure());
+      if (!sent && asked != 0) fail_row_later(asked, sent.failure().within("cannot ask " + receiver->first));
+      if (!sent && asked == 0) lose_kept(*waiting.front().mail, sent.failure());
       waiting.pop_front();
       --extras().kept_count;
     }

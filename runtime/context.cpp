@@ -42,20 +42,18 @@ void Context::sign(Mail& mail) const {
 
 Result<Done> Context::send_mail(const ActorId& to, MailPtr mail) {
   sign(*mail);
-  Result<Done> sent = cell_.route(to, mail);
+  Result<Done> sent = cell_.route_in_order(to, mail);
   if (!sent) cell_.count_dead_letter();
   return sent;
 }
 
 Result<Done> Context::send_or_keep(const ActorId& to, MailPtr mail, WhenFull when_full, std::size_t most) {
   sign(*mail);
-  if (!cell_.is_kept_waiting(to)) {
-    Result<Done> sent = cell_.route(to, mail);
-    if (sent) return sent;
-    if (sent.failure().kind != FailureKind::overloaded) {
-      cell_.count_dead_letter();
-      return sent;
-    }
+  Result<Done> sent = cell_.route_in_order(to, mail);
+  if (sent) return sent;
+  if (sent.failure().kind != FailureKind::overloaded) {
+    cell_.count_dead_letter();
+    return sent;
   }
   if (when_full == WhenFull::drop_oldest) cell_.drop_oldest_kept(to, mail->name(), most);
   cell_.keep_for_later(to, std::move(mail), when_full);
@@ -107,6 +105,13 @@ RequestId Context::request_mail(const ActorId& to, MailPtr mail, Duration deadli
   sign(*mail);
   const std::string_view name = mail->type()->name;
   return {cell_.ask(to, std::move(mail), name, deadline, std::move(awaiting))};
+}
+
+RequestId Context::request_or_keep(const ActorId& to, MailPtr mail, Duration deadline,
+                                   std::unique_ptr<Awaiting> awaiting) {
+  sign(*mail);
+  const std::string_view name = mail->type()->name;
+  return {cell_.ask(to, std::move(mail), name, deadline, std::move(awaiting), nullptr, WhenFull::wait)};
 }
 
 Result<Done> Context::forward(const ActorId& to, Duration deadline) {

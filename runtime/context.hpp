@@ -34,8 +34,9 @@ enum class Duty { owed, done };
 template <class M>
 concept Sendable = Message<std::remove_cvref_t<M>>;
 
-/// What becomes of a message for which there is no room now.
+/// What becomes of a message or a request for which there is no room now.
 enum class WhenFull : unsigned char {
+  fail,         ///< its sender hears: overloaded
   wait,         ///< it waits
   drop_oldest,  ///< it waits, and the oldest of its type for that receiver goes when too many do
 };
@@ -78,7 +79,8 @@ struct TimerId {
 /// CX-5  After cancel() a request's `then` is not called, and a timer's message not handled, though it waits already.
 /// CX-6  Urgent messages of one actor to another are handled in the order sent, before ordinary ones that wait.
 /// CX-4  What send_when_room() took goes out in the order given, for each receiver, or the receiver is gone, or this
-///       actor ended first: then what still waited is counted as dead letters.
+///       actor ended first: then what still waited is counted as dead letters. Nothing sent later overtakes it, but
+///       urgent messages.
 /// CX-7  Of what send_latest() took, at most the given number of a type waits for a receiver: the newest, in the order
 ///       given, among what else waits for it. Each that is dropped is counted (Snapshot::dropped).
 class Context {
@@ -91,6 +93,8 @@ public:
   /// The message being handled; only inside a handler.
   [[nodiscard]] const Mail& current() const { return *current_; }
 
+  /// Taken, or not and why: overloaded where there is no room, or where earlier messages of this actor to `to` wait for
+  /// room, which it would overtake.
   template <Sendable M>
   Result<Done> send(const ActorId& to, M&& message) {
     return send_mail(to, make_mail(std::forward<M>(message)));
@@ -156,6 +160,12 @@ public:
   template <class P, Sendable M, class Then>
   requires Replies<P, M> RequestId request(const ActorRef<P>& to, M&& message, Duration deadline, Then then) {
     return request<ReplyTo_t<P, M>>(to.id, std::forward<M>(message), deadline, std::move(then));
+  }
+  /// request(), which waits for room where there is none, within its deadline, behind what send_when_room() keeps.
+  template <Message Reply, Sendable M, class Then>
+  RequestId request_when_room(const ActorId& to, M&& message, Duration deadline, Then then) {
+    return request_or_keep(to, make_mail(std::forward<M>(message)), deadline,
+                           std::make_unique<AwaitingReply<Reply, Then>>(std::move(then)));
   }
   /// For co_await in a coroutine: asks and gives the Result<Reply> (runtime/task/asking.hpp).
   template <Message Reply, Sendable M>
@@ -257,6 +267,7 @@ private:
   void reply_mail(MailPtr mail);
   void answer_mail(const ReplyTo& asker, MailPtr mail);
   RequestId request_mail(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
+  RequestId request_or_keep(const ActorId& to, MailPtr mail, Duration deadline, std::unique_ptr<Awaiting> awaiting);
   TimerId send_later(Duration delay, Duration interval, MailPtr mail);
 
   Node& node_;

@@ -58,13 +58,6 @@ struct Go {
   void serialize(Archive&) {}
 };
 
-/// To itself: the end of a batch is to be asked for again.
-struct Mark {
-  static constexpr std::string_view kName = "bench.mark";
-  template <class Archive>
-  void serialize(Archive&) {}
-};
-
 /// Answers what is asked, and reads one byte of each page of what is sent.
 class Echo final : public Actor {
 public:
@@ -159,7 +152,7 @@ public:
       item_.bulk = Payload::copy_of(std::as_bytes(std::span(bytes)));
     }
   }
-  Behavior behavior() override { return {on(this, &Pusher::go), on(this, &Pusher::mark)}; }
+  Behavior behavior() override { return {on(this, &Pusher::go)}; }
 
 private:
   void go(const Go&, Context& context) {
@@ -174,13 +167,7 @@ private:
     const ActorId peer{peer_, 0};
     for (int i = 0; i < load_.batch; ++i, ++sent_) context.send_when_room(peer, item_).value();
     ++open_;
-    mark({}, context);
-  }
-  void mark(const Mark&, Context& context) {
-    context.request<Answer>(ActorId{peer_, 0}, Ask{0}, kPatience, [this](const Result<Answer>& answer, Context& turn) {
-      const bool is_full = !answer && answer.failure().kind == FailureKind::overloaded;
-      if (is_full)
-        return (void)turn.after(std::chrono::microseconds(100), Mark{});  // unlike a message, it does not wait
+    context.request_when_room<Answer>(peer, Ask{0}, kPatience, [this](const Result<Answer>& answer, Context& turn) {
       (void)answer.value();
       --open_;
       push(turn);

@@ -326,5 +326,74 @@ TEST(ContextTurns, BecomeChangesTheTableFromTheNextMessageOn) {
   EXPECT_EQ(again.failure().text, "moody#1: no handler for message test.ask");
 }
 
+TEST(ContextTurns, CX4_NothingSentLaterOvertakesWhatWaitsForRoom) {
+  DeterministicNetwork network;
+  DeterministicNode& node = add_small_node(network, 2);
+  Numbers heard;
+  HookedActor::Hooks slow = recording(heard);
+  slow.ask = [&heard](const Ask& question, Context& context) {
+    heard.push_back(question.value);
+    context.reply(Answer{question.value});
+  };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  const ActorId to{"slow", 0};
+  std::string refused;
+  Numbers answers;
+  HookedActor::Hooks eager;
+  eager.number = [&](const Number& message, Context& context) {
+    if (message.value == 1) {
+      for (std::uint32_t value = 1; value <= 4; ++value) EXPECT_TRUE(context.send_when_room(to, Number{value}));
+      return;
+    }
+    // The mailbox is empty by now; 3 and 4 do not know it yet.
+    const Result<Done> sent = context.send(to, Number{5});
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(sent.failure().kind, FailureKind::overloaded);
+    context.request<Answer>(to, Ask{6}, milliseconds(100),
+                            [&](const Result<Answer>& answer, Context&) { refused = answer.failure().text; });
+    for (const std::uint32_t value : {7U, 8U}) {
+      context.request_when_room<Answer>(to, Ask{value}, milliseconds(100), [&](const Result<Answer>& answer, Context&) {
+        answers.push_back(answer.value().value);
+      });
+    }
+    EXPECT_TRUE(context.send_urgent(to, Number{9}));
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{1}));
+  network.run_turns();
+  ASSERT_EQ(heard, (Numbers{1, 2}));
+  ASSERT_TRUE(node.node().send("eager", Number{2}));
+  network.run_turns();
+  for (int i = 0; i < 3; ++i) network.advance(milliseconds(1));
+  EXPECT_EQ(heard, (Numbers{1, 2, 9, 3, 4, 7, 8}));
+  EXPECT_EQ(refused, "cannot ask slow: earlier messages to slow wait for room");
+  EXPECT_EQ(answers, (Numbers{7, 8}));
+}
+
+TEST(ContextTurns, CX1_ARequestThatWaitsForRoomEndsAtItsDeadline) {
+  DeterministicNetwork network;
+  DeterministicNode& node = add_small_node(network, 1);
+  int handled = 0;
+  HookedActor::Hooks slow;
+  slow.ask = [&handled](const Ask&, Context& context) {
+    ++handled;
+    (void)context.defer_reply();
+  };
+  ASSERT_TRUE(node.try_spawn("slow", hooked(std::move(slow)), 1));
+  int failed = 0;
+  HookedActor::Hooks eager;
+  eager.number = [&failed](const Number&, Context& context) {
+    const auto count = [&failed](const Result<Answer>& answer, Context&) { failed += answer ? 0 : 1; };
+    for (int i = 0; i < 2; ++i) context.request_when_room<Answer>(ActorId{"slow", 0}, Ask{1}, Duration(1), count);
+  };
+  ASSERT_TRUE(node.try_spawn("eager", hooked(std::move(eager)), 1));
+  ASSERT_TRUE(node.node().send("eager", Number{}));
+  network.run_turns();
+  for (int i = 0; i < 3; ++i) network.advance(milliseconds(1));
+  EXPECT_EQ(failed, 2);
+  EXPECT_EQ(handled, 1) << "nobody waits for the answer to the other any more";
+  EXPECT_EQ(network.time().waiting(), 0U);
+}
+
 }  // namespace
 }  // namespace troupe::runtime
