@@ -103,8 +103,7 @@ Sum run_seeds(const Seeds& seeds, const Scenario& scenario) {
 }
 
 std::string kind_of(const SimulationOutcome& outcome) {
-  const bool is_honest = outcome.wire == runtime::simulation::WireMode::honest;
-  return std::string(to_string(outcome.workload)) + ", " + (is_honest ? "honest" : "hostile") + " wire";
+  return std::string(to_string(outcome.workload)) + ", " + std::string(to_string(outcome.wire)) + " wire";
 }
 
 int explain(std::uint64_t seed, const Scenario& scenario, const std::string& scenario_file) {

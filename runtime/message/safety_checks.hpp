@@ -11,6 +11,7 @@ struct SafetyChecks {
   bool credit = true;       ///< no more is sent than the receiver's window allows
   bool ack = true;          ///< arrivals are confirmed, and what is confirmed is let go
   bool deadline = true;     ///< a request without an answer fails at its deadline
+  bool checksum = true;     ///< what was damaged on the way is not read, and is sent again
 };
 
 }  // namespace troupe::runtime

@@ -1,9 +1,29 @@
 #include "runtime/simulation/mail_ledger.hpp"
 
+#include "runtime/transport/crc32c.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace troupe::runtime::simulation {
+
+namespace {
+
+std::uint32_t content_of(const Envelope& envelope) {
+  Header header = envelope.header;
+  header.sequence = 0;  // these are the transport's
+  header.acknowledged = 0;
+  header.body_bytes = 0;
+  header.payload_count = 0;
+  const HeaderBytes bytes = encode_header(header);
+  std::uint32_t value = crc32c(bytes);
+  for (const std::string* const text : {&envelope.message, &envelope.sender_name, &envelope.body}) {
+    value = crc32c(std::as_bytes(std::span(*text)), value);
+  }
+  return value;
+}
+
+}  // namespace
 
 std::string MailLedger::describe(const Record& record, std::uint32_t id) {
   return "message " + std::to_string(id) + " (" + record.message + ") from process " + std::to_string(record.from) +
@@ -20,9 +40,9 @@ std::set<std::uint32_t>& MailLedger::open_like(const Record& record) {
 }
 
 void MailLedger::mark(std::uint64_t from, const std::string& to, Envelope& envelope, TimePoint now) {
-  records_.push_back({from, to, envelope.message, envelope.header.lane});
-  const auto id = static_cast<std::uint32_t>(records_.size());
+  const auto id = static_cast<std::uint32_t>(records_.size() + 1);
   envelope.header.epoch = id;
+  records_.push_back({from, to, envelope.message, envelope.header.lane, content_of(envelope)});
   open_like(records_.back()).insert(id);
   trace_.add(now, id, [&] { return "send " + describe(records_.back(), id); });
 }
@@ -43,6 +63,7 @@ void MailLedger::arrived(std::uint64_t at, const std::string& endpoint, const En
   const auto living = living_.find({at, envelope.header.sender});
   const std::uint32_t sender = envelope.header.sender_incarnation;
   record->was_stale = living != living_.end() && sender != 0 && sender < living->second;
+  if (record->content != content_of(envelope)) return broken("arrived as another than was sent");
   if (record->to != endpoint) return broken("arrived at " + endpoint);
   if (std::exchange(record->has_arrived, true)) return broken("arrived twice");
   if (record->fate == Fate::came_back) return broken("came back as undeliverable, and arrived");

@@ -52,6 +52,7 @@ private:
     std::string to;
     std::string message;
     Lane lane = Lane::ordinary;
+    std::uint32_t content = 0;  // a checksum of what must not change on the way
     Fate fate = Fate::open;
     bool has_arrived = false;
     bool was_stale = false;  // when it arrived

@@ -12,11 +12,24 @@ constexpr Duration kLongestRetry = std::chrono::milliseconds(800);
 constexpr Duration kLongWay = std::chrono::milliseconds(30);
 constexpr std::uint64_t kLongOneIn = 50;
 constexpr std::uint64_t kHostileOneIn = 60;
+constexpr std::uint64_t kCorruptOneIn = 60;
 constexpr std::size_t kMaxAnswersWaiting = 1000;  // as the ROUTER of ZeroMQ is told
 constexpr Duration kBreakHeardWithin = std::chrono::milliseconds(60);
 constexpr Duration kCrashHeardWithin = std::chrono::milliseconds(5);
 
 }  // namespace
+
+std::string_view to_string(WireMode mode) {
+  switch (mode) {
+    case WireMode::honest:
+      return "honest";
+    case WireMode::hostile:
+      return "hostile";
+    case WireMode::corrupt:
+      return "corrupt";
+  }
+  return "unknown";
+}
 
 /// A process's place in the network.
 struct SimulatedNetwork::Host {
@@ -138,6 +151,15 @@ bool SimulatedNetwork::is_blocked(const Wire& wire, Way way) const {
   return found != blocked_.end() && found->second > 0;
 }
 
+// In a copy: the sender keeps what it sent.
+void SimulatedNetwork::flip_a_bit(std::vector<Frame>& frames) {
+  Frame& frame = frames[random_.below(frames.size())];
+  if (frame.size() == 0) return;
+  Frame copy(frame.data(), frame.size());
+  static_cast<std::byte*>(copy.data())[random_.below(copy.size())] ^= std::byte{1} << random_.below(8);
+  frame = std::move(copy);
+}
+
 bool SimulatedNetwork::send(const std::shared_ptr<Wire>& wire, Way way, std::vector<Frame>& frames) {
   if (way == Way::back && wire->back.flying.size() >= kMaxAnswersWaiting) return false;
   if (wire->is_cut) return wire->news == DialedConnection::News::none;  // into the void, until the break is known
@@ -148,6 +170,7 @@ bool SimulatedNetwork::send(const std::shared_ptr<Wire>& wire, Way way, std::vec
     for (std::size_t i = 0; i < frames.size(); ++i) again[i].copy(frames[i]);
     fly(wire, way, std::move(again));
   }
+  if (mode_ == WireMode::corrupt && random_.one_in(kCorruptOneIn)) flip_a_bit(frames);
   fly(wire, way, std::move(frames));
   std::deque<Message>& flying = (way == Way::out ? wire->out : wire->back).flying;
   if (chance == 2 && flying.size() > 1) std::swap(flying.back().frames, flying[flying.size() - 2].frames);

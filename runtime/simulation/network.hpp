@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,10 @@ namespace troupe::runtime::simulation {
 enum class WireMode {
   honest,   ///< as TCP: in order and without loss while the connection lives
   hostile,  ///< also loses, doubles and swaps: no real wire does, but then the link's own checks must
+  corrupt,  ///< as an honest one, but that bits flip
 };
+
+[[nodiscard]] std::string_view to_string(WireMode mode);
 
 /// The network between simulated processes: what LinkSockets promises, and every trouble it allows for.
 ///
@@ -65,6 +69,7 @@ private:
 
   std::shared_ptr<Wire> dial(const std::shared_ptr<Host>& from, const std::string& to, const std::string& name);
   void connect(const std::shared_ptr<Wire>& wire);
+  void flip_a_bit(std::vector<Frame>& frames);
   bool send(const std::shared_ptr<Wire>& wire, Way way, std::vector<Frame>& frames);
   void fly(const std::shared_ptr<Wire>& wire, Way way, std::vector<Frame> frames);
   void pump(const std::shared_ptr<Wire>& wire, Way way);

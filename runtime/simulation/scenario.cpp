@@ -39,9 +39,10 @@ std::string set_workload(Scenario& scenario, const std::string& value) {
 }
 
 std::string set_wire(Scenario& scenario, const std::string& value) {
-  if (value == "honest") scenario.wire = WireMode::honest;
-  if (value == "hostile") scenario.wire = WireMode::hostile;
-  return scenario.wire || value == "mixed" ? "" : "wire is mixed, honest or hostile";
+  for (const WireMode mode : {WireMode::honest, WireMode::hostile, WireMode::corrupt}) {
+    if (to_string(mode) == value) scenario.wire = mode;
+  }
+  return scenario.wire || value == "mixed" ? "" : "wire is mixed, honest, hostile or corrupt";
 }
 
 std::string set_kinds(Scenario& scenario, const std::string& value) {

@@ -17,7 +17,7 @@ enum class WorkloadKind : unsigned char { requests, group, tree, training };
 /// What a simulation is about, but for what its seed decides. docs/simulation.md describes the file.
 struct Scenario {
   std::optional<WorkloadKind> workload;  ///< none = by the seed
-  std::optional<WireMode> wire;          ///< none = by the seed: one in four is hostile
+  std::optional<WireMode> wire;          ///< none = by the seed: of eight two are hostile, one corrupt
   std::size_t processes = 3;
   Duration active = std::chrono::milliseconds(700);  ///< while work is made and faults happen
   std::size_t most_faults = 6;

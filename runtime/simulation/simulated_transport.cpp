@@ -49,8 +49,8 @@ public:
     const TimePoint now = world_.events.now();
     world_.trace.add(now, process_, [&] { return endpoint_ + " hears the end of " + endpoint + ": " + why.text; });
     const auto says = [&why](const char* what) { return why.text.find(what) != std::string::npos; };
-    if (wire_ == WireMode::honest && (says("than its window") || says("lost on the way") || says("lost track"))) {
-      world_.trace.violate(now, "an honest link from or to " + endpoint_ + " was ended: " + why.text);
+    if (wire_ != WireMode::hostile && (says("than its window") || says("lost on the way") || says("lost track"))) {
+      world_.trace.violate(now, "the link from or to " + endpoint_ + " was ended: " + why.text);
     }
     world_.ledger.end_told(process_, endpoint);
     sink_->on_peer_down(endpoint, why);

@@ -4,6 +4,7 @@
 #include "runtime/simulation/workload.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -23,6 +24,12 @@ constexpr std::uint64_t kMostWindow = 32;
 
 std::string process_name(std::size_t place) {
   return "n" + std::to_string(place);
+}
+
+WireMode draw_wire(Random& random) {
+  constexpr std::array kDrawn = {WireMode::hostile, WireMode::hostile, WireMode::corrupt, WireMode::honest,
+                                 WireMode::honest,  WireMode::honest,  WireMode::honest,  WireMode::honest};
+  return kDrawn.at(random.below(kDrawn.size()));
 }
 
 /// The processes of one simulation, their faults, and who tells each of the others' deaths and starts, as a head does.
@@ -76,7 +83,7 @@ Run::Run(std::uint64_t seed, const Scenario& scenario, const SimulationOptions& 
       scenario_(scenario),
       options_(options),
       kind_(scenario.workload.value_or(static_cast<WorkloadKind>(random_.below(4)))),
-      wire_(scenario.wire.value_or(random_.one_in(4) ? WireMode::hostile : WireMode::honest)),
+      wire_(scenario.wire.value_or(draw_wire(random_))),
       faults_(scenario.faults),
       trace_(options.reader),
       events_(random_.fork()),

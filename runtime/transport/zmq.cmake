@@ -1,5 +1,6 @@
 # Sources of the ZeroMQ transport, relative to runtime/.
 set(ZMQ_SOURCES
+  transport/crc32c.cpp
   transport/shm_arena.cpp
   transport/zmq_attention.cpp
   transport/zmq_doorkeeper.cpp
@@ -10,6 +11,7 @@ set(ZMQ_SOURCES
   transport/zmq_out_link.cpp
   transport/zmq_outbox.cpp
   transport/zmq_post_office.cpp
+  transport/zmq_seal.cpp
   transport/zmq_sockets.cpp
   transport/zmq_transport.cpp
   transport/zmq_wire.cpp)

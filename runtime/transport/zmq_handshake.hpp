@@ -10,7 +10,7 @@
 
 namespace troupe::runtime {
 
-inline constexpr std::uint32_t kLinkProtocol = 2;  // 2: batches
+inline constexpr std::uint32_t kLinkProtocol = 3;  // 2: batches; 3: checksums
 
 /// Of ordinary mail no more bytes than this, and one message, are on the way unconfirmed: urgent mail waits behind at
 /// most that. Enough for a hundred Gb/s over a path of 300 us.
@@ -79,7 +79,7 @@ struct LinkNote {
 /// Orderly end of a link, or the refusal of one, with the reason for people.
 struct LinkBye {
   static constexpr std::string_view kName = "link.bye";
-  std::uint32_t refused = 0;   ///< 1 = this link will never work (another job, another protocol)
+  std::uint32_t refused = 0;   ///< 1 = this link will never work (another job, another protocol); 2 = kDamaged
   std::uint64_t received = 0;  ///< highest sequence that arrived
   std::string reason;
 
@@ -88,6 +88,10 @@ struct LinkBye {
     archive(refused, received, reason);
   }
 };
+
+/// LinkBye::refused of a connection that brought something damaged, and is not listened to any more: the link goes on
+/// over the next.
+inline constexpr std::uint32_t kDamaged = 2;
 
 /// Who a transport is, for its hellos and welcomes.
 struct LinkIdentity {

@@ -2,6 +2,7 @@
 
 #include "runtime/directory.hpp"
 #include "runtime/message/message.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 
 #include <algorithm>
 
@@ -39,14 +40,16 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
     return;
   }
   const Route route{listener, frames[0].to_string()};
-  if (frames.size() == kPayloadsFrom && is_batch(bytes_of(frames[1]))) {
-    return accept_batch(route, bytes_of(frames[1]), now);
-  }
-  Result<Front> front = decode_front(bytes_of(frames[1]));
+  const Result<std::span<const std::byte>> bytes = open_frame(bytes_of(frames[1]), parts_.checks);
+  if (!bytes) return on_damage(route, bytes_of(frames[1]));
+  if (frames.size() == kPayloadsFrom && is_batch(*bytes)) return accept_batch(route, *bytes, now);
+  Result<Front> front = decode_front(*bytes);
   if (!front) {
     ++parts_.tally.malformed;
     return;
   }
+  const std::span<Frame> payload_frames = std::span(frames).subspan(kPayloadsFrom);
+  if (parts_.checks.checksum && !are_intact(front->places, payload_frames)) return on_damage(route, {});
   const EnvelopeKind kind = front->envelope.header.kind;
   if (kind == EnvelopeKind::hello) return on_hello(route, front->envelope, now);
   Sender* const known = sender_at(route);
@@ -61,10 +64,10 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
     (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), "goodbye"}));
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
   }
-  std::size_t bytes = 0;
-  for (const Frame& frame : frames) bytes += frame.size();
-  const Standing standing = on_sequenced(sender, std::move(front).value(), std::span(frames).subspan(kPayloadsFrom));
-  if (standing == Standing::open) confirm_bytes(sender, bytes, now);
+  std::size_t size = 0;
+  for (const Frame& frame : frames) size += frame.size();
+  const Standing standing = on_sequenced(sender, std::move(front).value(), payload_frames);
+  if (standing == Standing::open) confirm_bytes(sender, size, now);
 }
 
 ZmqInbox::Sender* ZmqInbox::sender_at(const Route& route) {
@@ -101,6 +104,26 @@ void ZmqInbox::accept_batch(const Route& route, std::span<const std::byte> frame
 void ZmqInbox::confirm_bytes(Sender& sender, std::size_t bytes, TimePoint now) {
   sender.untold_bytes += bytes;
   if (sender.untold_bytes >= kConfirmBytes) send_note(sender, now);
+}
+
+// Nothing that comes after it on that connection can be in sequence; a hello that was damaged is sent again as well.
+void ZmqInbox::on_damage(const Route& route, std::span<const std::byte> frame) {
+  ++parts_.tally.malformed;
+  const Result<Front> front = decode_front(frame);
+  if (front && front->envelope.header.kind == EnvelopeKind::hello) {
+    // Of a version that knows no seals: it hears why in its own language.
+    std::vector<Frame> frames;
+    frames.emplace_back(route.second.data(), route.second.size());
+    const LinkBye bye{
+        1, 0, "another link protocol than " + std::to_string(kLinkProtocol) + ": run the same version everywhere"};
+    frames.push_back(encode_front(control(EnvelopeKind::bye, bye), {}));
+    (void)parts_.sockets.send(route.first, frames);
+    return;
+  }
+  const Sender* const sender = sender_at(route);
+  const std::uint64_t received = sender == nullptr ? 0 : confirmed(*sender);
+  routes_.erase(route);
+  (void)send_back(route, control(EnvelopeKind::bye, LinkBye{kDamaged, received, "what came was damaged on the way"}));
 }
 
 std::string ZmqInbox::reason_to_refuse(const LinkHello& hello) const {
@@ -321,7 +344,7 @@ ZmqInbox::Sent ZmqInbox::send_back(const Route& route, Envelope envelope) {
   envelope.header.job = parts_.self.job;
   std::vector<Frame> frames;
   frames.emplace_back(route.second.data(), route.second.size());
-  frames.push_back(encode_front(envelope, {}));
+  frames.push_back(encode_sealed_front(envelope, {}));
   return parts_.sockets.send(route.first, frames) ? Sent::yes : Sent::no;
 }
 

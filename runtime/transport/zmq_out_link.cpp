@@ -1,7 +1,7 @@
 #include "runtime/transport/zmq_out_link.hpp"
 
 #include "runtime/message/message.hpp"
-#include "runtime/transport/zmq_wire.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +13,7 @@ namespace {
 constexpr int kReconnectMs = 10;
 constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: after 0, 20 and 60 ms
 constexpr std::uint32_t kHangUpsToDie = 8;   // of a peer that never was: more than a second
+constexpr std::uint32_t kDamagesToDie = 3;
 constexpr std::size_t kArenaFrom = 32 * 1024;
 constexpr std::uint32_t kMaxBackoffShift = 7;
 
@@ -141,13 +142,14 @@ void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
       places.push_back({PayloadWay::arena, *block});
       ++parts_.tally.through_arena;
     } else {
-      places.push_back({PayloadWay::wire, BlockRef{0, 0, payload.size(), 0}});
+      places.push_back(place_by_wire(payload));
       kept.by_wire.push_back(std::move(payload));
     }
   }
-  kept.front = encode_front(envelope, places);
-  if (kept.by_wire.empty() && kept.front.size() <= kMaxSharedBytes) {
-    return add_to_batch(bytes_of(kept.front), kept.first, now);
+  kept.front = encode_sealed_front(envelope, places);
+  const std::size_t front_bytes = kept.front.size() - kSealBytes;
+  if (kept.by_wire.empty() && front_bytes <= kMaxSharedBytes) {
+    return add_to_batch(bytes_of(kept.front).first(front_bytes), kept.first, now);
   }
   send_batch(now);
   send_and_keep(std::move(kept), now);
@@ -187,7 +189,7 @@ bool ZmqOutLink::put_on_wire(Kept& kept, TimePoint now) {
 void ZmqOutLink::send_control(Envelope envelope, TimePoint now) {
   envelope.header.job = parts_.self.job;
   std::vector<Frame> frames;
-  frames.push_back(encode_front(envelope, {}));
+  frames.push_back(encode_sealed_front(envelope, {}));
   last_sent_ = now;
   // Of a dial the connection's news say what became of it, and why.
   if (!connection_->send(frames) && state_ == State::up) lose_connection(now);
@@ -204,8 +206,13 @@ void ZmqOutLink::read(TimePoint now) {
   }
 }
 
-void ZmqOutLink::on_control(std::span<const std::byte> bytes, TimePoint now) {
-  const Result<Front> front = decode_front(bytes);
+void ZmqOutLink::on_control(std::span<const std::byte> frame, TimePoint now) {
+  const Result<std::span<const std::byte>> bytes = open_frame(frame, parts_.checks);
+  if (!bytes) {
+    ++parts_.tally.malformed;
+    return on_damage(now);
+  }
+  const Result<Front> front = decode_front(*bytes);
   if (!front) {
     ++parts_.tally.malformed;
     return;
@@ -215,7 +222,7 @@ void ZmqOutLink::on_control(std::span<const std::byte> bytes, TimePoint now) {
   if (const Result<LinkWelcome> welcome = decode_message<LinkWelcome>(envelope); welcome) {
     return on_welcome(*welcome, now);
   }
-  if (const Result<LinkBye> bye = decode_message<LinkBye>(envelope); bye) return on_bye(*bye);
+  if (const Result<LinkBye> bye = decode_message<LinkBye>(envelope); bye) return on_bye(*bye, now);
   ++parts_.tally.malformed;
 }
 
@@ -263,8 +270,15 @@ void ZmqOutLink::on_note(const LinkNote& note, TimePoint now) {
   flush(now);
 }
 
-void ZmqOutLink::on_bye(const LinkBye& bye) {
+// What the connection brings is not what was sent: what is unconfirmed goes over another one.
+void ZmqOutLink::on_damage(TimePoint now) {
+  if (++damages_ < kDamagesToDie) return lose_connection(now);
+  die({FailureKind::disconnected, "what is sent to or from " + endpoint_ + " is damaged on the way, again and again"});
+}
+
+void ZmqOutLink::on_bye(const LinkBye& bye, TimePoint now) {
   if (bye.received < next_sequence_) confirm(bye.received);
+  if (bye.refused == kDamaged) return on_damage(now);
   if (leaving_ && kept_.empty() && is_flushed()) {
     drained_ = true;
     return;
@@ -277,7 +291,9 @@ void ZmqOutLink::confirm(std::uint64_t received) {
   while (!kept_.empty() && kept_.front().last <= received) {
     kept_bytes_ -= kept_.front().bytes();
     kept_.pop_front();
+    damages_ = 0;
   }
+  if (kept_.empty()) damages_ = 0;
 }
 
 void ZmqOutLink::read_news(TimePoint now) {

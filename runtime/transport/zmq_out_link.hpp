@@ -41,6 +41,8 @@ struct LinkParts {
 /// OL-1  The peer receives what was posted in a lane in order, each once, also over broken connections.
 /// OL-2  A peer whose socket is gone is found dead within about 100 ms; a silent one after peer_timeout.
 /// OL-3  After death, unsent() is exactly what never left, in order, urgent mail first.
+/// OL-5  What is damaged on the way, there or back, is sent again over a new connection; the third time that nothing
+///       gets further the link dies.
 /// OL-4  Urgent mail leaves before ordinary mail that waits, of which no more than kMaxAheadBytes and one message are
 ///       on the way unconfirmed; and the last of the peer's windows is for urgent mail alone.
 class ZmqOutLink {
@@ -124,7 +126,8 @@ private:
   void on_control(std::span<const std::byte> front, TimePoint now);
   void on_welcome(const LinkWelcome& welcome, TimePoint now);
   void on_note(const LinkNote& note, TimePoint now);
-  void on_bye(const LinkBye& bye);
+  void on_bye(const LinkBye& bye, TimePoint now);
+  void on_damage(TimePoint now);
   using Waiting = std::deque<std::variant<Envelope, Fronts>>;
   [[nodiscard]] Waiting& pending(Lane lane) { return pending_.at(static_cast<std::size_t>(lane)); }
   [[nodiscard]] bool may_go(Lane lane, std::uint64_t bytes);
@@ -141,6 +144,7 @@ private:
   std::uint32_t attempt_ = 0;                     // since the connection broke: sets the delay before the next dial
   std::uint32_t refusals_ = 0;
   std::uint32_t hang_ups_ = 0;  // before the first welcome
+  std::uint32_t damages_ = 0;   // since anything was confirmed
   bool leaving_ = false;
   bool drained_ = false;
   TimePoint next_dial_;

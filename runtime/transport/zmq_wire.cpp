@@ -1,5 +1,7 @@
 #include "runtime/transport/zmq_wire.hpp"
 
+#include "runtime/transport/zmq_seal.hpp"
+
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -152,6 +154,13 @@ zmq::message_t encode_front(const Envelope& envelope, std::span<const PayloadPla
   return frame;
 }
 
+zmq::message_t encode_sealed_front(const Envelope& envelope, std::span<const PayloadPlace> places) {
+  zmq::message_t frame(front_bytes(envelope, places.size()) + kSealBytes);
+  write_front(static_cast<std::byte*>(frame.data()), envelope, places);
+  seal(frame);
+  return frame;
+}
+
 Result<Front> decode_front(std::span<const std::byte> bytes) {
   if (bytes.size() < kHeaderBytes + 2 * sizeof(std::uint16_t)) {
     return malformed("front frame of " + std::to_string(bytes.size()) + " bytes");
@@ -225,11 +234,12 @@ std::span<const std::byte> Fronts::next() const {
 
 zmq::message_t Fronts::to_frame() {
   const Fronts all = std::exchange(*this, {});
-  if (all.count_ == 1) return {all.bytes_.data() + all.last_, all.bytes_.size() - all.last_};
-  zmq::message_t frame(sizeof kBatchMark + all.bytes_.size());
+  if (all.count_ == 1) return sealed(std::span(all.bytes_).subspan(all.last_));
+  zmq::message_t frame(sizeof kBatchMark + all.bytes_.size() + kSealBytes);
   auto* at = static_cast<std::byte*>(frame.data());
   put(at, kBatchMark);
   std::memcpy(at, all.bytes_.data(), all.bytes_.size());
+  seal(frame);
   return frame;
 }
 

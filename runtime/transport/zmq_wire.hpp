@@ -21,6 +21,8 @@ namespace troupe::runtime {
 // its length u32 and its front. To hand a frame to ZeroMQ and to be called for it costs several times what a small
 // message does.
 //
+// What lies before the seal with which such a frame ends (zmq_seal.hpp) is described here.
+//
 // ZW-1  decode_front() gives back what encode_front() was given.
 // ZW-2  Whatever the bytes, decode_front() and join_frames() end with a value or a Failure, read nothing outside their
 //       frames, and allocate no more than the frames justify.
@@ -67,6 +69,9 @@ struct Front {
 [[nodiscard]] zmq::message_t encode_front(const Envelope& envelope, std::span<const PayloadPlace> places);
 [[nodiscard]] Result<Front> decode_front(std::span<const std::byte> bytes);
 
+/// The same with its seal: as a frame that goes alone.
+[[nodiscard]] Frame encode_sealed_front(const Envelope& envelope, std::span<const PayloadPlace> places);
+
 /// The fronts of messages one after another, each behind its length: as a batch holds them.
 ///
 /// Thread-safety: a plain value; one thread at a time.
@@ -88,7 +93,7 @@ public:
 
   [[nodiscard]] std::size_t count() const { return count_; }  ///< of all that were added
   [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
-  /// All that were added in one frame; of one alone the front itself. Empties it.
+  /// All that were added in one frame, sealed; of one alone the front itself. Empties it.
   [[nodiscard]] zmq::message_t to_frame();
 
 private:

@@ -1,5 +1,6 @@
 #include "runtime/message/message.hpp"
 #include "runtime/transport/zmq_out_link.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 #include "tests/fuzz/fuzz_target.hpp"
 
 #include <algorithm>
@@ -74,7 +75,7 @@ public:
     link_.die({FailureKind::disconnected, "the end"});
     const std::vector<Envelope> unsent = link_.unsent();
     const bool is_in_order = std::is_sorted(unsent.begin(), unsent.end(), [](const Envelope& a, const Envelope& b) {
-      return a.header.step < b.header.step;
+      return a.header.lane != b.header.lane ? a.header.lane > b.header.lane : a.header.step < b.header.step;
     });
     if (!is_in_order || unsent.size() > posted_) throw FuzzFinding("OL-3: not what never left");
     return made_up_ + 4 * script_.sent_bytes;
@@ -105,6 +106,7 @@ private:
     envelope.message = "fuzz.message";
     envelope.header.step = static_cast<std::uint32_t>(++posted_);
     envelope.body = text_of(bytes_.take(bytes_.byte()));
+    if (envelope.body.size() % 4 == 3) envelope.header.lane = Lane::urgent;
     made_up_ += 256 + envelope.body.size();
     link_.post(std::move(envelope));
   }
@@ -117,15 +119,17 @@ private:
     Envelope envelope = encode_message(message);
     envelope.header.kind = kind;
     std::vector<Frame> frames;
-    frames.push_back(encode_front(envelope, {}));
+    frames.push_back(encode_sealed_front(envelope, {}));
     say(std::move(frames));
   }
   void say_raw() {
     std::vector<Frame> frames;
-    for (unsigned count = 1 + bytes_.byte() % 3U; count > 0; --count) {
+    const unsigned how = bytes_.byte();
+    for (unsigned count = 1 + how % 3U; count > 0; --count) {
       const std::span<const std::byte> frame = bytes_.take(bytes_.word());
       frames.emplace_back(frame.data(), frame.size());
     }
+    if (how < 224) frames.front() = sealed(bytes_of(frames.front()));  // or nothing else would be read of it
     say(std::move(frames));
   }
   std::uint64_t number() {

@@ -14,13 +14,14 @@ namespace {
 
 TEST(SafetyChecks, SI2_WithoutAnyOneOfThemSomeSeedFails) {
   const Quiet quiet;
-  constexpr std::array<std::pair<const char*, bool SafetyChecks::*>, 6> checks{
+  constexpr std::array<std::pair<const char*, bool SafetyChecks::*>, 7> checks{
       {{"dedup", &SafetyChecks::dedup},
        {"gap", &SafetyChecks::gap},
        {"incarnation", &SafetyChecks::incarnation},
        {"credit", &SafetyChecks::credit},
        {"ack", &SafetyChecks::ack},
-       {"deadline", &SafetyChecks::deadline}}};
+       {"deadline", &SafetyChecks::deadline},
+       {"checksum", &SafetyChecks::checksum}}};
   constexpr std::uint64_t kMostSeeds = 400;
   for (const auto& [name, check] : checks) {
     SimulationOptions options;

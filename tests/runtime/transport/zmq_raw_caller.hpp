@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/message/message.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 #include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
@@ -36,7 +37,7 @@ public:
   }
   void send(const Envelope& envelope, std::span<const PayloadPlace> places, std::vector<std::string> more) {
     std::vector<zmq::message_t> frames;
-    frames.push_back(encode_front(envelope, places));
+    frames.push_back(encode_sealed_front(envelope, places));
     for (const std::string& frame : more) frames.emplace_back(frame.data(), frame.size());
     ASSERT_TRUE(send_frames(socket_, frames));
   }
@@ -58,10 +59,31 @@ public:
     for (const std::string& part : parts) frames.emplace_back(part.data(), part.size());
     ASSERT_TRUE(send_frames(socket_, frames));
   }
-  Result<Envelope> next_envelope() {
+  /// As of another version, which knows no seals.
+  void send_unsealed(const Envelope& envelope) {
+    std::vector<zmq::message_t> frames;
+    frames.push_back(encode_front(envelope, {}));
+    ASSERT_TRUE(send_frames(socket_, frames));
+  }
+  /// A sealed message of which one bit has flipped.
+  void send_damaged(const Envelope& envelope, std::size_t bit) {
+    zmq::message_t frame = encode_sealed_front(envelope, {});
+    static_cast<std::byte*>(frame.data())[bit / 8 % frame.size()] ^= std::byte{1} << (bit % 8);
+    std::vector<zmq::message_t> frames;
+    frames.push_back(std::move(frame));
+    ASSERT_TRUE(send_frames(socket_, frames));
+  }
+  Result<zmq::message_t> next_frame() {
     zmq::message_t frame;
     if (!socket_.recv(frame)) return Failure{FailureKind::disconnected, "no answer"};
-    const Result<Front> front = decode_front(bytes_of(frame));
+    return frame;
+  }
+  Result<Envelope> next_envelope() {
+    const Result<zmq::message_t> frame = next_frame();
+    if (!frame) return frame.failure();
+    const auto bytes = open_frame(bytes_of(*frame), SafetyChecks{});
+    if (!bytes) return bytes.failure();
+    const Result<Front> front = decode_front(*bytes);
     if (!front) return front.failure();
     return front->envelope;
   }

@@ -2,7 +2,7 @@
 
 #include "runtime/message/message.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
-#include "runtime/transport/zmq_wire.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 
 #include <deque>
 #include <memory>
@@ -16,6 +16,7 @@ namespace troupe::runtime {
 class ScriptedDialer final : public LinkSockets {
 public:
   Result<std::unique_ptr<DialedConnection>> dial(const std::string&, const std::string&) override {
+    ++dials_;
     return std::unique_ptr<DialedConnection>(std::make_unique<Connection>(*this));
   }
   [[nodiscard]] std::size_t listeners() const override { return 0; }
@@ -29,9 +30,16 @@ public:
     Envelope envelope = encode_message(message);
     envelope.header.kind = kind;
     std::vector<Frame> frames;
-    frames.push_back(encode_front(envelope, {}));
+    frames.push_back(encode_sealed_front(envelope, {}));
     says_.push_back(std::move(frames));
   }
+  /// Something that no seal is right for.
+  void say_damaged() {
+    says_.emplace_back();
+    says_.back().emplace_back(std::string("damaged on the way"));
+  }
+  /// How often it was dialed.
+  [[nodiscard]] int dials() const { return dials_; }
   /// Header::step of the messages that left since the last call; the link's own messages have none.
   [[nodiscard]] std::vector<std::uint32_t> take_steps() { return std::exchange(steps_, {}); }
 
@@ -40,7 +48,7 @@ private:
   public:
     explicit Connection(ScriptedDialer& dialer) : dialer_(dialer) {}
     bool send(std::vector<Frame>& frames) override {
-      dialer_.note(bytes_of(frames.front()));
+      dialer_.note(open_frame(bytes_of(frames.front()), SafetyChecks{}).value());
       return true;
     }
     Received receive(std::vector<Frame>& frames) override {
@@ -55,17 +63,18 @@ private:
     ScriptedDialer& dialer_;
   };
 
-  void note(std::span<const std::byte> frame) {
-    if (is_batch(frame)) {
-      for (const std::span<const std::byte> front : split_batch(frame).value()) note(front);
+  void note(std::span<const std::byte> bytes) {
+    if (is_batch(bytes)) {
+      for (const std::span<const std::byte> front : split_batch(bytes).value()) note(front);
       return;
     }
-    const Envelope envelope = decode_front(frame).value().envelope;
+    const Envelope envelope = decode_front(bytes).value().envelope;
     if (envelope.header.kind == EnvelopeKind::message) steps_.push_back(envelope.header.step);
   }
 
   std::deque<std::vector<Frame>> says_;
   std::vector<std::uint32_t> steps_;
+  int dials_ = 0;
 };
 
 }  // namespace troupe::runtime

@@ -1,5 +1,6 @@
 #include "runtime/transport/zmq_wire.hpp"
 
+#include "runtime/transport/zmq_seal.hpp"
 #include "tests/runtime/transport/zmq_test_kit.hpp"
 
 #include <gtest/gtest.h>
@@ -40,11 +41,13 @@ TEST(ZmqWire, ZW1_FrontRoundTrip) {
   EXPECT_EQ(front.places, some_places());
 }
 
-/// A batch of `count` numbered messages.
+/// A batch of `count` numbered messages, without its seal.
 zmq::message_t batch_of(std::uint32_t count) {
   Fronts fronts;
   for (std::uint32_t i = 0; i < count; ++i) fronts.add(numbered(i));
-  return fronts.to_frame();
+  const zmq::message_t frame = fronts.to_frame();
+  const std::span<const std::byte> bytes = open_frame(bytes_of(frame), SafetyChecks{}).value();
+  return {bytes.data(), bytes.size()};
 }
 
 TEST(ZmqWire, ZW4_ABatchGivesBackItsFrontsInOrder) {
