@@ -29,7 +29,8 @@ public:
     require_value();
     return std::get<0>(content_);
   }
-  T&& value() && {
+  /// By value, so that `for (x : f().value())` does not look into what has gone.
+  T value() && {
     require_value();
     return std::get<0>(std::move(content_));
   }

@@ -65,7 +65,8 @@ private:
 
   void note(std::span<const std::byte> bytes) {
     if (is_batch(bytes)) {
-      for (const std::span<const std::byte> front : split_batch(bytes).value()) note(front);
+      const std::vector<std::span<const std::byte>> fronts = split_batch(bytes).value();
+      for (const std::span<const std::byte> front : fronts) note(front);
       return;
     }
     const Envelope envelope = decode_front(bytes).value().envelope;
