@@ -117,7 +117,25 @@ void ActorCell::note_begin(const Mail& mail) {
   const std::int64_t now = monotonic_ns();
   busy_since_ns_.store(now, std::memory_order_relaxed);
   updated_ns_.store(now, std::memory_order_relaxed);
+  if (parts_.flight_records > 0) {
+    const std::uint64_t number = handled_.load(std::memory_order_relaxed);
+    recorder().note(number, now, mail.header, type != nullptr ? type->name : mail.name());
+  }
   publish();
+}
+
+FlightRecorder& ActorCell::recorder() {
+  if (!flight_) {
+    const std::lock_guard lock(mutex_);
+    flight_ = parts_.page ? std::make_unique<FlightRecorder>(parts_.page->flight())
+                          : std::make_unique<FlightRecorder>(parts_.flight_records);
+  }
+  return *flight_;
+}
+
+std::vector<FlightRecord> ActorCell::flight() const {
+  const std::lock_guard lock(mutex_);
+  return flight_ ? flight_->read() : std::vector<FlightRecord>{};
 }
 
 // ---- inward --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "runtime/context.hpp"
 #include "runtime/dispatcher.hpp"
 #include "runtime/mailbox.hpp"
+#include "runtime/observe/flight_recorder.hpp"
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/observe/status_page.hpp"
 #include "runtime/open_requests.hpp"
@@ -51,6 +52,7 @@ public:
     std::shared_ptr<Strand> strand;    ///< of all shared actors, or a pinned one's own
     std::unique_ptr<StatusPage> page;  ///< may be empty
     std::size_t mailbox_capacity = 0;
+    std::size_t flight_records = 0;  ///< last messages kept; 0 = none
   };
 
   ActorCell(Node& node, NodeCore& core, Parts parts);
@@ -81,6 +83,8 @@ public:
   void end_streams(std::function<bool(const ReplyTo&)> matches, Failure why);
   /// @threadsafe
   [[nodiscard]] Snapshot snapshot() const;
+  /// @threadsafe  Its last messages, oldest first.
+  [[nodiscard]] std::vector<FlightRecord> flight() const;
   /// @threadsafe
   void count_stale() { stale_rejected_.fetch_add(1, std::memory_order_relaxed); }
   /// @threadsafe
@@ -110,6 +114,7 @@ private:
   void handle_answer(Mail& mail, Context& context);
   void answer_owed(const Mail& request);
   void note_begin(const Mail& mail);
+  FlightRecorder& recorder();
 
   Result<Done> route(const ActorId& to, MailPtr& mail);
   void answer(const ReplyTo& asker, MailPtr mail);
@@ -222,8 +227,9 @@ private:
     std::vector<std::function<void()>> on_stopped;
   };
   mutable std::mutex mutex_;
-  std::unique_ptr<Remarks> remarks_;  // guarded by mutex_
-  Remarks& remarks();                 // under mutex_
+  std::unique_ptr<FlightRecorder> flight_;  // made under mutex_, with the first message
+  std::unique_ptr<Remarks> remarks_;        // guarded by mutex_
+  Remarks& remarks();                       // under mutex_
 };
 
 struct ActorCell::Extras {

@@ -84,6 +84,10 @@ void Node::announce(const DirectoryEntry& entry) {
 void Node::declare_down(const ActorId& actor, const Failure& cause) {
   core_->declare_down(actor, cause);
 }
+std::vector<FlightRecord> Node::flight(std::string_view actor) const {
+  return core_->flight(actor);
+}
+
 std::vector<Snapshot> Node::snapshots() const {
   return core_->snapshots();
 }

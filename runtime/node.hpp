@@ -6,6 +6,7 @@
 #include "runtime/directory.hpp"
 #include "runtime/dispatcher.hpp"
 #include "runtime/message/safety_checks.hpp"
+#include "runtime/observe/flight_recorder.hpp"
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/result.hpp"
 #include "runtime/transport/transport.hpp"
@@ -29,6 +30,9 @@ struct NodeOptions {
   int workers = 1;
   std::size_t mailbox_capacity = 8192;  ///< envelopes an actor may have waiting; beyond it send() says overloaded
   std::filesystem::path status_directory = {};  ///< where status pages go; empty = none
+  /// How many of its last messages are kept of each actor, 64 bytes each, once it had one; 0 = none. A status page has
+  /// room for 64 of them.
+  std::size_t flight_records = 16;
 };
 
 /// The machinery a node is made of; tests pass their own.
@@ -111,6 +115,8 @@ public:
     return reply;
   }
 
+  /// The last messages of the actor that lives here or was the last to die here by that name, oldest first.
+  [[nodiscard]] std::vector<FlightRecord> flight(std::string_view actor) const;
   /// Live actors, and the last snapshot of each dead one (at most 256 of them).
   [[nodiscard]] std::vector<Snapshot> snapshots() const;
   [[nodiscard]] TransportCounters transport_counters() const;

@@ -40,6 +40,7 @@ Result<std::shared_ptr<ActorCell>> NodeCore::make_cell(std::string name, std::un
   cell_parts.id = id;
   cell_parts.actor = std::move(actor);
   cell_parts.mailbox_capacity = options.mailbox_capacity;
+  cell_parts.flight_records = options.flight_records;
   // One lock around all of it: a refused name must not touch the status page of the actor that has it.
   const std::lock_guard lock(mutex_);
   if (over_) return Failure{FailureKind::disconnected, "node " + options.name + " is shutting down"};
@@ -107,6 +108,14 @@ std::vector<Snapshot> NodeCore::snapshots() const {
   return all;
 }
 
+std::vector<FlightRecord> NodeCore::flight(std::string_view name) const {
+  if (const std::shared_ptr<ActorCell> cell = find_cell(name_hash(name))) return cell->flight();
+  const std::lock_guard lock(mutex_);
+  const auto dead =
+      std::find_if(dead_.rbegin(), dead_.rend(), [name](const Dead& each) { return each.actor.name == name; });
+  return dead == dead_.rend() ? std::vector<FlightRecord>{} : dead->flight;
+}
+
 void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
   const ActorId id = cell.id();
   directory.bury(id);
@@ -117,7 +126,7 @@ void NodeCore::cell_ended(const ActorCell& cell, const Failure& cause) {
     std::erase(link_watchers_, Watcher{name_hash(id.name), id.incarnation, ""});
     const auto found = cells_.find(name_hash(id.name));
     if (found != cells_.end() && found->second.get() == &cell) {
-      dead_.push_back(cell.snapshot());
+      dead_.push_back({cell.snapshot(), cell.flight()});
       if (dead_.size() > kDeadKept) dead_.pop_front();
       last = std::move(found->second);
       cells_.erase(found);

@@ -87,6 +87,7 @@ public:
   void remember_waiting(std::weak_ptr<ActorCell> cell);
 
   [[nodiscard]] std::vector<Snapshot> snapshots() const;
+  [[nodiscard]] std::vector<FlightRecord> flight(std::string_view name) const;
   [[nodiscard]] std::uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 
   const NodeOptions options;
@@ -137,8 +138,11 @@ private:
   /// Guarded by mutex_; shared with the dispatcher, and with cells that send to them.
   std::unordered_map<std::uint64_t, std::shared_ptr<ActorCell>> cells_;
   std::vector<std::weak_ptr<ActorCell>> wait_for_room_;  // guarded by mutex_
-  std::deque<Snapshot> dead_;                            // guarded by mutex_
-  std::vector<Watcher> link_watchers_;                   // guarded by mutex_: actors of this node
+  struct Dead : Snapshot {
+    std::vector<FlightRecord> flight;
+  };
+  std::deque<Dead> dead_;               // guarded by mutex_
+  std::vector<Watcher> link_watchers_;  // guarded by mutex_: actors of this node
 };
 
 }  // namespace troupe::runtime

@@ -11,11 +11,12 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 namespace troupe::runtime {
 namespace {
 
-constexpr std::uint64_t kPageMagic = 0x3353'4554'5055'4F52ULL;  // "ROUPETS3"
+constexpr std::uint64_t kPageMagic = 0x3453'4554'5055'4F52ULL;  // "ROUPETS4"
 constexpr std::size_t kWords = 254;                             // of a snapshot
 constexpr std::size_t kReadAttempts = 1000;
 
@@ -31,8 +32,9 @@ struct Page {
   std::atomic<std::uint64_t> magic;
   std::atomic<std::uint64_t> reserved;
   Slot slots[2];
+  FlightEntry flight[64];
 };
-static_assert(sizeof(Page) == 4096);
+static_assert(sizeof(Page) == 2 * 4096);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "pages are shared between processes");
 
 /// The snapshot without its pointers.
@@ -128,6 +130,32 @@ std::optional<Snapshot> read_page(const Page& page) {
   return std::nullopt;  // nothing published yet
 }
 
+/// A page of another process, for as long as it is looked at.
+class PageView {
+public:
+  [[nodiscard]] static std::optional<PageView> open(const std::filesystem::path& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return std::nullopt;
+    struct stat info {};
+    const bool whole = fstat(descriptor, &info) == 0 && info.st_size >= static_cast<off_t>(sizeof(Page));
+    void* mapping = whole ? mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, descriptor, 0) : MAP_FAILED;
+    close(descriptor);
+    if (mapping == MAP_FAILED) return std::nullopt;
+    return PageView(mapping);
+  }
+  ~PageView() {
+    if (mapping_ != nullptr) munmap(mapping_, sizeof(Page));
+  }
+  PageView(PageView&& other) noexcept : mapping_(std::exchange(other.mapping_, nullptr)) {}
+  PageView& operator=(PageView&&) = delete;
+
+  const Page& operator*() const { return *static_cast<const Page*>(mapping_); }
+
+private:
+  explicit PageView(void* mapping) : mapping_(mapping) {}
+  void* mapping_;
+};
+
 std::string file_name(const ActorId& actor) {
   std::string name = actor.name;
   std::replace(name.begin(), name.end(), '/', '_');
@@ -182,6 +210,10 @@ void StatusPage::publish(const Snapshot& snapshot) {
   slot.number.store(number, std::memory_order_release);
 }
 
+std::span<FlightEntry> StatusPage::flight() {
+  return static_cast<Page*>(mapping_)->flight;
+}
+
 std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) {
   std::vector<Snapshot> snapshots;
   std::error_code error;
@@ -189,22 +221,20 @@ std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) 
   for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
     const std::filesystem::path path = at->path();
     if (path.extension() != ".status") continue;
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) continue;
-    struct stat info {};
-    const bool whole = fstat(descriptor, &info) == 0 && info.st_size >= static_cast<off_t>(sizeof(Page));
-    void* mapping = whole ? mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, descriptor, 0) : MAP_FAILED;
-    close(descriptor);
-    if (mapping == MAP_FAILED) continue;
-    if (const std::optional<Snapshot> snapshot = read_page(*static_cast<const Page*>(mapping))) {
-      snapshots.push_back(*snapshot);
+    if (const std::optional<PageView> page = PageView::open(path)) {
+      if (const std::optional<Snapshot> snapshot = read_page(**page)) snapshots.push_back(*snapshot);
     }
-    munmap(mapping, sizeof(Page));
   }
   std::sort(snapshots.begin(), snapshots.end(), [](const Snapshot& a, const Snapshot& b) {
     return a.actor.name != b.actor.name ? a.actor.name < b.actor.name : a.actor.incarnation < b.actor.incarnation;
   });
   return snapshots;
+}
+
+std::vector<FlightRecord> read_flight(const std::filesystem::path& directory, const ActorId& actor) {
+  const std::optional<PageView> page = PageView::open(directory / file_name(actor));
+  if (!page || (**page).magic.load() != kPageMagic) return {};
+  return FlightRecorder::read_flight((**page).flight);
 }
 
 }  // namespace troupe::runtime

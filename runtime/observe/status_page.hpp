@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/observe/flight_recorder.hpp"
 #include "runtime/observe/snapshot.hpp"
 #include "runtime/result.hpp"
 
@@ -10,7 +11,8 @@
 namespace troupe::runtime {
 
 /// A Snapshot in a small memory-mapped file (`<dir>/<actor>.<incarnation>.status`, '/' in names written as '_'), so
-/// that anybody on the host can read it while the actor is stuck, stopped or dead.
+/// that anybody on the host can read it while the actor is stuck, stopped or dead. Behind it lie the entries of the
+/// actor's FlightRecorder.
 ///
 /// Thread-safety: publish() from the cell's owner thread; reading from any process at any time (numbered slots).
 /// Ownership:     the writer owns the mapping; the file stays for readers after the actor's death.
@@ -29,6 +31,8 @@ public:
   StatusPage& operator=(const StatusPage&) = delete;
 
   void publish(const Snapshot& snapshot);
+  /// For the actor's FlightRecorder.
+  [[nodiscard]] std::span<FlightEntry> flight();
 
 private:
   explicit StatusPage(void* mapping);
@@ -37,5 +41,7 @@ private:
 
 /// All pages of a folder, newest incarnation of each actor last.
 [[nodiscard]] std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory);
+/// The last messages of that incarnation, oldest first; none when it has no page there.
+[[nodiscard]] std::vector<FlightRecord> read_flight(const std::filesystem::path& directory, const ActorId& actor);
 
 }  // namespace troupe::runtime

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "runtime/message/envelope.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::runtime {
+
+/// One message that an actor took from its mailbox.
+struct FlightRecord {
+  std::uint64_t number = 0;       ///< of the actor's messages, from 1
+  std::int64_t began_ns = 0;      ///< when its turn began, CLOCK_MONOTONIC
+  std::string message;            ///< its name, at most kFlightNameBytes of it
+  std::uint64_t sender = 0;       ///< name_hash() of who sent it; 0 = nobody with a name
+  std::uint64_t cause = 0;        ///< Header::cause
+  std::uint32_t step = 0;         ///< Header::step
+  std::uint32_t micro_batch = 0;  ///< Header::micro_batch, its lower 24 bits
+  EnvelopeKind kind = EnvelopeKind::message;
+
+  bool operator==(const FlightRecord&) const = default;
+};
+
+inline constexpr std::size_t kFlightNameBytes = 24;
+
+/// A record as it lies in memory that others may read at any time: a cache line of atomic words.
+struct FlightEntry {
+  std::atomic<std::uint64_t> number;  ///< 0 = never written, or being written
+  std::array<std::atomic<std::uint64_t>, 7> words;
+};
+static_assert(sizeof(FlightEntry) == 64);
+
+/// The last messages of one actor, as an aircraft's flight recorder has the last hours: it is always on, and read when
+/// something has gone wrong. In the memory of a StatusPage it is still there when the process was killed.
+///
+/// Thread-safety: note() from the actor's turn; read() from any thread, or of a shared mapping from any process.
+/// Ownership:     owns its entries, or borrows those of a page that outlives it.
+/// Errors:        none.
+/// Restart:       each incarnation has its own.
+///
+/// FR-1  read() gives the last messages noted, oldest first, each as it was noted or not at all.
+/// FR-2  A note() that was cut off by the end of its process spoils no other record.
+class FlightRecorder {
+public:
+  explicit FlightRecorder(std::size_t entries)
+      : own_(std::make_unique<FlightEntry[]>(entries)), entries_(own_.get(), entries) {}
+  explicit FlightRecorder(std::span<FlightEntry> entries) : entries_(entries) {}
+
+  /// A message was taken at `now_ns`; `number` = which one of the actor's, growing, from 1.
+  void note(std::uint64_t number, std::int64_t now_ns, const Header& header, std::string_view message);
+  [[nodiscard]] std::vector<FlightRecord> read() const { return read_flight(entries_); }
+
+  [[nodiscard]] static std::vector<FlightRecord> read_flight(std::span<const FlightEntry> entries);
+
+private:
+  std::unique_ptr<FlightEntry[]> own_;
+  std::span<FlightEntry> entries_;
+};
+
+}  // namespace troupe::runtime
