@@ -235,7 +235,8 @@ int run_job(const JobOptions& options) {
 
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
-                       " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
+                       " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'" +
+                       (options.key.empty() ? "" : " --key " + options.key));
   }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};
