@@ -204,6 +204,10 @@ nlohmann::ordered_json describe_start(const JobOptions& options, const actors::J
   return {{"run_directory", options.folder.root.string()}, {"pid", getpid()}, {"actors", plan.actor_names()}};
 }
 
+std::string command_that_joins(const std::string& head, const std::string& key) {
+  return "troupe node --join " + head + " --listen 'tcp://OWN_ADDRESS:*'" + (key.empty() ? "" : " --key " + key);
+}
+
 }  // namespace
 
 int run_job(const JobOptions& options) {
@@ -235,7 +239,7 @@ int run_job(const JobOptions& options) {
 
   if (options.agent == JobOptions::Agent::remote) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
-                       " node(s); on each: troupe node --join " + node.endpoint() + " --listen 'tcp://OWN_ADDRESS:*'");
+                       " node(s); on each: " + command_that_joins(node.endpoint(), options.key));
   }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};

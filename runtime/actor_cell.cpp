@@ -83,6 +83,7 @@ Snapshot ActorCell::snapshot() const {
   now.queued = static_cast<std::uint32_t>(mailbox_.size());
   now.handled = handled_.load(std::memory_order_relaxed);
   now.stale_rejected = stale_rejected_.load(std::memory_order_relaxed);
+  now.epoch = epoch_.load(std::memory_order_relaxed);
   now.dead_letters = dead_letters_.load(std::memory_order_relaxed);
   now.updated_ns = updated_ns_.load(std::memory_order_relaxed);
   now.busy_since_ns = busy_since_ns_.load(std::memory_order_relaxed);
@@ -113,6 +114,7 @@ void ActorCell::note_begin(const Mail& mail) {
     remarks().last_message = mail.name();
   }
   last_message_.store(type, std::memory_order_relaxed);
+  if (mail.header.epoch > epoch_.load(std::memory_order_relaxed)) epoch_.store(mail.header.epoch);
   add_one(handled_);
   const std::int64_t now = monotonic_ns();
   busy_since_ns_.store(now, std::memory_order_relaxed);

@@ -118,7 +118,6 @@ private:
 
   Result<Done> route(const ActorId& to, MailPtr& mail);
   void answer(const ReplyTo& asker, MailPtr mail);
-
   std::uint64_t ask(const ActorId& to, MailPtr mail, std::string_view name, Duration deadline,
                     std::unique_ptr<Awaiting> awaiting, std::unique_ptr<InStream> stream = nullptr,
                     WhenFull when_full = WhenFull::fail);
@@ -209,6 +208,7 @@ private:
 
   // Written in the actor's turn (the counters by anybody), read by anybody.
   std::atomic<ActorStatus> status_ = ActorStatus::starting;
+  std::atomic<std::uint32_t> epoch_ = 0;
   std::atomic<const MessageType*> last_message_ = nullptr;
   std::atomic<std::uint64_t> handled_ = 0;
   std::atomic<std::uint64_t> stale_rejected_ = 0;

@@ -25,17 +25,21 @@ inline constexpr std::size_t kMaxNameBytes = 200;
 /// Who: a stable name ("stage/r1.s2") and the incarnation that grows at each start.
 /// Incarnation 0 in an address means "whoever holds the name now".
 struct ActorId {
-  std::string name;
-  std::uint32_t incarnation = 0;
+  std::string name;               ///< 1 to kMaxNameBytes bytes
+  std::uint32_t incarnation = 0;  ///< from 1; 0 = whoever holds the name now
 
   // No aggregate: g++ 12 miscompiles temporaries of aggregates with text in an expression with co_await. Of its own
   // type is the text for {"a"} to be an ActorId, as of an aggregate, and "a" alone to be none.
+  /// What a name is given as: any text, in braces.
   struct Text {
-    std::string text;
+    std::string text;  ///< becomes ActorId::name
+    /// A copy of it.
     template <std::convertible_to<std::string> From>
     Text(From&& from) : text(std::forward<From>(from)) {}  // NOLINT(google-explicit-constructor)
   };
+  /// Nobody: an empty name.
   ActorId() = default;
+  /// {"stage/r1.s2"} means whoever holds the name, {"stage/r1.s2", 3} that incarnation alone.
   ActorId(Text actor, std::uint32_t start = 0)  // NOLINT(google-explicit-constructor)
       : name(std::move(actor.text)), incarnation(start) {}
 

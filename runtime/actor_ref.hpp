@@ -75,9 +75,11 @@ concept Replies = !std::is_same_v<ReplyTo_t<P, M>, detail::NoReply>;
 /// Restart:       with incarnation 0 it means whoever holds the name.
 template <class P>
 struct ActorRef {
-  ActorId id;
+  ActorId id;  ///< whom messages go to
 
+  /// Nobody.
   ActorRef() = default;
+  /// The caller says that `actor` understands P; nothing checks it.
   explicit ActorRef(ActorId actor) : id(std::move(actor)) {}
 
   bool operator==(const ActorRef&) const = default;

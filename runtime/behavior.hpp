@@ -39,14 +39,16 @@ public:
   /// Made by on(). A few words without memory of their own: an actor has a row for each message it understands.
   struct Entry {
     using Handle = Result<Done> (*)(const Entry&, MailPtr&, Context&);  ///< a coroutine takes the mail
-    const MessageType* type = nullptr;
-    Handle handle = nullptr;
+    const MessageType* type = nullptr;                                  ///< the message it is for
+    Handle handle = nullptr;             ///< decodes the mail where it is bytes, and calls
     void* object = nullptr;              ///< the actor, or the function object
     std::array<std::byte, 16> method{};  ///< a pointer to member
     std::shared_ptr<void> keeps = {};    ///< the function object
   };
 
+  /// Understands nothing.
   Behavior() = default;
+  /// One row for each message, made by on(). Of two for the same message the first is taken.
   Behavior(std::initializer_list<Entry> entries) : table_(entries) {}
 
   /// return Behavior{...}.while_waiting(Takes::urgent_mail);
@@ -54,6 +56,7 @@ public:
     takes_ = takes;
     return std::move(*this);
   }
+  /// What while_waiting() was given; all mail if it was not called.
   [[nodiscard]] Takes takes() const { return takes_; }
 
   /// The row for such a message: by its type, else by its name. Null when there is none.
@@ -75,6 +78,7 @@ public:
     }
     return false;
   }
+  /// kName of each row, in their order.
   [[nodiscard]] std::vector<std::string> message_names() const {
     std::vector<std::string> names;
     for (const Entry& entry : table_) names.emplace_back(entry.type->name);

@@ -4,7 +4,9 @@
 
 namespace troupe::runtime {
 
+/// A length of time, in nanoseconds.
 using Duration = std::chrono::nanoseconds;
+/// An instant of a monotonic clock; compared with others of the same process only.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 /// Monotonic time as an interface, so that tests can turn the hands themselves.
@@ -16,6 +18,7 @@ using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 class Clock {
 public:
   virtual ~Clock() = default;
+  /// @threadsafe  Never earlier than what it said before.
   [[nodiscard]] virtual TimePoint now() const = 0;
 };
 
@@ -27,6 +30,7 @@ public:
 /// Restart:       stateless.
 class SteadyClock final : public Clock {
 public:
+  /// std::chrono::steady_clock::now().
   [[nodiscard]] TimePoint now() const override { return std::chrono::steady_clock::now(); }
 };
 

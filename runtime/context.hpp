@@ -28,7 +28,10 @@ template <Message Reply>
 class Asking;
 
 /// Whether the request being handled has its answer.
-enum class Duty { owed, done };
+enum class Duty {
+  owed,  ///< it has none
+  done,  ///< it has, or nobody asked
+};
 
 /// Something that can be sent: a message, or a reference to one.
 template <class M>
@@ -46,12 +49,12 @@ inline constexpr std::size_t kMaxWaitingSends = 4096;
 
 /// A request that has no outcome yet; or, when it has, nothing.
 struct RequestId {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  ///< for Context::cancel(); 0 = none
 };
 
 /// A stream that this actor reads; or, when it is over, nothing.
 struct StreamId {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  ///< for Context::grant() and cancel(); 0 = none
 };
 
 /// How a stream is read.
@@ -62,7 +65,7 @@ struct StreamLimits {
 
 /// A message this actor sends itself later, once or again and again.
 struct TimerId {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0;  ///< for Context::cancel(); 0 = none
 };
 
 /// What a handler can do to the world. Handed to every turn; valid for that turn, or as long as a coroutine lives.
@@ -85,20 +88,23 @@ struct TimerId {
 ///       given, among what else waits for it. Each that is dropped is counted (Snapshot::dropped).
 class Context {
 public:
-  Context(Node& node, ActorCell& cell, const Mail* current);
+  Context(Node& node, ActorCell& cell, const Mail* current);  ///< by the runtime; `current` is null without a message
 
-  [[nodiscard]] const ActorId& self() const;
-  [[nodiscard]] TimePoint now() const;
-  [[nodiscard]] Node& node() { return node_; }
+  [[nodiscard]] const ActorId& self() const;  ///< this actor, with its incarnation
+  [[nodiscard]] TimePoint now() const;  ///< by the node's clock, which in tests and in the simulation is another one
+  [[nodiscard]] Node& node() { return node_; }  ///< its spawn(), stop() and request() wait: not to be called from here
   /// The message being handled; only inside a handler.
   [[nodiscard]] const Mail& current() const { return *current_; }
 
-  /// Taken, or not and why: overloaded where there is no room, or where earlier messages of this actor to `to` wait for
-  /// room, which it would overtake.
+  /// Sends without waiting. Done: it is on its way (what is lost later is a DeadLetter). A Failure: overloaded where
+  /// there is no room in the mailbox or on the link, or where earlier messages of this actor to `to` wait for room,
+  /// which it would overtake; disconnected when the incarnation is dead; unknown when nobody has the name, or the
+  /// message is too large to travel.
   template <Sendable M>
   Result<Done> send(const ActorId& to, M&& message) {
     return send_mail(to, make_mail(std::forward<M>(message)));
   }
+  /// The same to whoever holds the name.
   template <Sendable M>
   Result<Done> send(std::string_view to, M&& message) {
     return send_mail(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)));
@@ -109,6 +115,7 @@ public:
   Result<Done> send_when_room(const ActorId& to, M&& message) {
     return send_or_keep(to, make_mail(std::forward<M>(message)), WhenFull::wait);
   }
+  /// The same to whoever holds the name.
   template <Sendable M>
   Result<Done> send_when_room(std::string_view to, M&& message) {
     return send_or_keep(ActorId{std::string(to), 0}, make_mail(std::forward<M>(message)), WhenFull::wait);
@@ -141,11 +148,12 @@ public:
   void reply_failure(const Failure& failure);
   /// The request being handled will be answered by reply_to() or fail_to(), in this turn or a later one.
   [[nodiscard]] ReplyTo defer_reply();
+  /// Answers a request that defer_reply() has put off; of several answers the asker takes the first.
   template <Sendable M>
   void reply_to(const ReplyTo& asker, M&& message) {
     answer_mail(asker, make_mail(std::forward<M>(message)));
   }
-  void fail_to(const ReplyTo& asker, const Failure& failure);
+  void fail_to(const ReplyTo& asker, const Failure& failure);  ///< the same with a failure
   /// reply_to() with a reply that somebody else has given.
   void relay(const ReplyTo& asker, const Mail& reply);
   /// Sends the message being handled on to another actor; of a request, `to` has the duty to answer, within `deadline`.
@@ -157,6 +165,7 @@ public:
     return request_mail(to, make_mail(std::forward<M>(message)), deadline,
                         std::make_unique<AwaitingReply<Reply, Then>>(std::move(then)));
   }
+  /// The same; what the reply is, the receiver's Protocol says.
   template <class P, Sendable M, class Then>
   requires Replies<P, M> RequestId request(const ActorRef<P>& to, M&& message, Duration deadline, Then then) {
     return request<ReplyTo_t<P, M>>(to.id, std::forward<M>(message), deadline, std::move(then));
@@ -174,6 +183,7 @@ public:
                   "give the message a name before it is asked: g++ 12 miscompiles it as a temporary in a co_await");
     return Asking<Reply>(*this, to, make_mail(std::forward<M>(message)), deadline);
   }
+  /// The same; what the reply is, the receiver's Protocol says.
   template <class P, Sendable M>
   requires Replies<P, M>
   [[nodiscard]] Asking<ReplyTo_t<P, M>> ask(const ActorRef<P>& to, M&& message, Duration deadline) {
@@ -183,9 +193,9 @@ public:
   [[nodiscard]] Delay delay(Duration delay);
   /// Nobody waits for its outcome any more. Not an error when it has come.
   void cancel(RequestId request);
-  /// Of a stream that this actor reads (runtime/stream/stream.hpp).
+  /// Lets the producer of a stream that this actor reads send `more` items beyond those granted before.
   void grant(StreamId stream, std::uint32_t more);
-  void cancel(StreamId stream);
+  void cancel(StreamId stream);  ///< nothing more of it is wanted: `then` is not called again, the producer hears of it
 
   /// Delivers `message` to this actor itself after `delay`.
   template <Sendable M>
@@ -199,17 +209,17 @@ public:
     constexpr Duration kShortest = std::chrono::microseconds(1);
     return send_later(interval, std::max(interval, kShortest), make_mail(std::forward<M>(message)));
   }
-  void cancel(TimerId timer);
+  void cancel(TimerId timer);  ///< it is not delivered, nor again; not an error when it has been
 
   /// From the next message on, `behavior` is this actor's table of handlers.
   void become(Behavior behavior);
 
   /// From now on this actor gets ActorDown when `actor` dies (at once if it is dead or unknown).
   void watch(const ActorId& actor);
-  void unwatch(const ActorId& actor);
+  void unwatch(const ActorId& actor);  ///< takes a watch() back; an ActorDown that is on its way may still come
   /// From now on this actor and `actor` end together, unless in good order (runtime/supervision/link.hpp).
   void link(const ActorId& actor);
-  void unlink(const ActorId& actor);
+  void unlink(const ActorId& actor);  ///< takes link() back, on both sides
   /// From now on, and as long as it lives, this actor gets LinkLost when the node's link to another is given up.
   void watch_links();
 

@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxEndpointBytes = 256;
 
 /// One row: who holds a name now, and at which node.
 struct DirectoryEntry {
-  ActorId actor;
+  ActorId actor;         ///< name and incarnation
   std::string endpoint;  ///< the node's transport endpoint
 
   template <class Archive>
@@ -49,17 +49,17 @@ public:
   bool announce(DirectoryEntry entry);
   /// @threadsafe  The incarnation is dead; its row disappears.
   void bury(const ActorId& actor);
-  /// @threadsafe
+  /// @threadsafe  Who holds that name_hash() now, and where; nothing when nobody does.
   [[nodiscard]] std::optional<DirectoryEntry> find(std::uint64_t name) const;
   /// @threadsafe  Who has or had it; empty when nobody was announced.
   [[nodiscard]] std::string name_of(std::uint64_t name) const;
-  /// @threadsafe
+  /// @threadsafe  That incarnation of that name_hash() is dead, or a newer one is known (DI-2).
   [[nodiscard]] bool is_stale(std::uint64_t name, std::uint32_t incarnation) const;
   /// @threadsafe  To be asked before what is remembered of find() and is_stale().
   [[nodiscard]] std::uint64_t version() const { return version_.load(); }
   /// @threadsafe  One higher than any announced or buried: for who starts an actor of that name anew.
   [[nodiscard]] std::uint32_t next_incarnation(std::uint64_t name) const;
-  /// @threadsafe
+  /// @threadsafe  Who lives, by name.
   [[nodiscard]] std::vector<DirectoryEntry> all() const;
   /// @threadsafe  Actors that live at `endpoint`.
   [[nodiscard]] std::vector<ActorId> living_at(const std::string& endpoint) const;

@@ -82,8 +82,11 @@ public:
 class Timers {
 public:
   virtual ~Timers() = default;
+  /// @threadsafe  Runs `task` on the timers' thread when it is due: be short there. The result is for cancel().
   virtual std::uint64_t run_at(TimePoint due, std::function<void()> task) = 0;
+  /// @threadsafe  The task does not run, unless it has begun already. Nothing for a number that is not known.
   virtual void cancel(std::uint64_t id) = 0;
+  /// Nothing runs any more; what is not due yet is dropped. Idempotent.
   virtual void stop() = 0;
 };
 

@@ -14,6 +14,7 @@ enum class FailureKind : unsigned char {
   unknown = 4,       ///< versions do not match, no such actor, undecodable bytes: stop and look
 };
 
+/// "faulted", "overloaded", "disconnected" or "unknown".
 [[nodiscard]] std::string_view to_string(FailureKind kind);
 
 /// Longest text that travels: a failure must always fit into a message's body.
@@ -26,8 +27,8 @@ inline constexpr std::size_t kMaxFailureText = 8 * 1024;
 /// Errors:        none.
 /// Restart:       travels in ActorDown and in failed replies; outlives the actor.
 struct Failure {
-  FailureKind kind = FailureKind::unknown;
-  std::string text;
+  FailureKind kind = FailureKind::unknown;  ///< what to do about it
+  std::string text;                         ///< what happened, for people
 
   /// The same failure seen one level up: "context: text".
   [[nodiscard]] Failure within(std::string_view context) const;

@@ -21,6 +21,7 @@ std::vector<Result<Done>> broadcast(Context& context, const std::vector<ActorId>
   return sent;
 }
 
+/// The same to every actor of a group or a slice, in its order.
 template <Message M, std::same_as<Group> G>
 std::vector<Result<Done>> broadcast(Context& context, const G& group, const M& message) {
   return broadcast(context, group.actors(), message);
@@ -52,6 +53,7 @@ void gather(Context& context, const std::vector<ActorId>& targets, const M& mess
   }
 }
 
+/// The same for every actor of a group or a slice; outcomes in its order.
 template <Message Reply, Message M, class Then, std::same_as<Group> G>
 void gather(Context& context, const G& group, const M& message, Duration deadline, Then then) {
   gather<Reply>(context, group.actors(), message, deadline, std::move(then));

@@ -23,11 +23,11 @@ namespace troupe::runtime {
 
 class NodeCore;
 
+/// How a node is known, and how much it takes.
 struct NodeOptions {
-  std::string name = "node";
-  std::uint64_t job = 0;  ///< messages of another job are refused and counted
-  std::uint32_t term = 0;
-  int workers = 1;
+  std::string name = "node";            ///< for people: logs and failures
+  std::uint64_t job = 0;                ///< messages of another job are refused and counted
+  std::uint32_t term = 0;               ///< of the head, grows with each; messages of another term are stale. 0 = none
   std::size_t mailbox_capacity = 8192;  ///< envelopes an actor may have waiting; beyond it send() says overloaded
   std::filesystem::path status_directory = {};  ///< where status pages go; empty = none
   /// How many of its last messages are kept of each actor, 64 bytes each, once it had one; 0 = none. A status page has
@@ -37,11 +37,11 @@ struct NodeOptions {
 
 /// The machinery a node is made of; tests pass their own.
 struct NodeParts {
-  std::unique_ptr<Clock> clock;
-  std::unique_ptr<Dispatcher> dispatcher;
-  std::unique_ptr<Timers> timers;
-  std::unique_ptr<Transport> transport;
-  SafetyChecks checks = {};
+  std::unique_ptr<Clock> clock;            ///< what the node calls now
+  std::unique_ptr<Dispatcher> dispatcher;  ///< gives actors their turns
+  std::unique_ptr<Timers> timers;          ///< deadlines, delayed messages
+  std::unique_ptr<Transport> transport;    ///< reaches other nodes
+  SafetyChecks checks = {};                ///< all on, but in tests of the simulation
 };
 
 /// Steady clock, threads, timers on a thread, and the given transport.
@@ -49,10 +49,11 @@ struct NodeParts {
 /// The same for a node that has no others to talk to.
 [[nodiscard]] NodeParts make_local_parts(int workers);
 
+/// How an actor is started.
 struct SpawnOptions {
-  std::uint32_t incarnation = 1;
-  Placement placement = Placement::shared;
-  Duration deadline = std::chrono::seconds(30);
+  std::uint32_t incarnation = 1;  ///< from 1; one that is known to be dead, or older than one that is known, is refused
+  Placement placement = Placement::shared;       ///< on which threads its turns run
+  Duration deadline = std::chrono::seconds(30);  ///< for on_start(), with spawn()
 };
 
 /// One process's share of the actor system: owns transport, dispatcher and cells; routes envelopes.
@@ -72,7 +73,9 @@ struct SpawnOptions {
 /// ND-6  An actor that watches the links hears LinkLost for every link to another node that is given up.
 class Node {
 public:
+  /// Nothing runs before start().
   Node(NodeOptions options, NodeParts parts);
+  /// shutdown() with a deadline of 2 seconds, where nobody has called it.
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -80,6 +83,9 @@ public:
   /// Starts the transport; before it nothing can be spawned.
   Result<Done> start();
 
+  /// Starts an actor and waits until its on_start() has returned. Failures: unknown when the name is empty, longer than
+  /// kMaxNameBytes, or taken; what on_start() threw; disconnected past the deadline (it is asked to stop then), or when
+  /// the node shuts down.
   Result<ActorId> spawn(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options = {});
   /// The same without waiting for on_start(): a failure there shows as ActorDown and in the snapshot.
   Result<ActorId> spawn_later(std::string name, std::unique_ptr<Actor> actor, SpawnOptions options = {});
@@ -89,9 +95,13 @@ public:
   /// The same without waiting: may be called from a turn. Nothing happens when that incarnation does not live here.
   void stop_later(const ActorId& actor, StopMode mode = StopMode::drain);
 
+  /// Who lives where, as far as this node knows.
   [[nodiscard]] Directory& directory();
+  /// Where other nodes reach this one; known after start().
   [[nodiscard]] const std::string& endpoint() const;
+  /// By the clock of its parts.
   [[nodiscard]] TimePoint now() const;
+  /// As given to the constructor.
   [[nodiscard]] const NodeOptions& options() const;
 
   /// An actor elsewhere was placed: remember it.
@@ -119,6 +129,7 @@ public:
   [[nodiscard]] std::vector<FlightRecord> flight(std::string_view actor) const;
   /// Live actors, and the last snapshot of each dead one (at most 256 of them).
   [[nodiscard]] std::vector<Snapshot> snapshots() const;
+  /// Since start().
   [[nodiscard]] TransportCounters transport_counters() const;
 
   /// Stops actors, then the transport, then the threads.

@@ -19,11 +19,13 @@ class Context;
 
 /// Where the answer to a request goes: kept by an actor that answers later.
 struct ReplyTo {
-  std::string endpoint;  ///< the asker's node; empty = this one
-  std::uint64_t correlation = 0;
-  std::uint64_t asker = 0;
-  std::uint32_t asker_incarnation = 0;
+  std::string endpoint;                 ///< the asker's node; empty = this one
+  std::uint64_t correlation = 0;        ///< of the request; 0 = nobody asked
+  std::uint64_t asker = 0;              ///< name_hash of the asking actor; 0 = who waits outside of all actors
+  std::uint32_t asker_incarnation = 0;  ///< an answer to an older one is not handled
 };
+
+/// @cond INSIDE  Of the runtime: here because Context is made of it.
 
 /// A request that is answered by a stream.
 struct InStream {
@@ -32,6 +34,8 @@ struct InStream {
   std::uint32_t open = 0;    ///< granted, and not come; at most kMostCredit
   std::uint64_t wanted = 0;  ///< to be granted
 };
+
+/// @endcond
 
 /// What an actor does with the outcome of a request.
 ///
@@ -42,7 +46,9 @@ struct InStream {
 class Awaiting {
 public:
   virtual ~Awaiting() = default;
+  /// The answer came; of a stream, an item.
   virtual void reply(Mail& mail, Context& context) = 0;
+  /// There will be none, and why; of a stream, it broke off.
   virtual void fail(const Failure& failure, Context& context) = 0;
   /// Of a stream that came to its end.
   virtual void end(Context& context) { (void)context; }
@@ -57,17 +63,22 @@ public:
 template <Message Reply, class Then>
 class AwaitingReply final : public Awaiting {
 public:
+  /// `then` is moved in.
   explicit AwaitingReply(Then then) : then_(std::move(then)) {}
+  /// A Reply, or why the answer is none.
   void reply(Mail& mail, Context& context) override {
     const Result<Done> read =
         with_message<Reply>(mail, [&](Reply& reply) { then_(Result<Reply>(std::move(reply)), context); });
     if (!read) then_(Result<Reply>(read.failure()), context);
   }
+  /// The same failure.
   void fail(const Failure& failure, Context& context) override { then_(Result<Reply>(failure), context); }
 
 private:
   Then then_;
 };
+
+/// @cond INSIDE
 
 /// What one actor has asked and has no outcome of yet.
 ///
@@ -128,5 +139,7 @@ private:
   std::atomic<std::uint64_t> last_ = 0;  // ever asked; its low half is the high half of the correlation number
   std::atomic<std::size_t> count_ = 0;
 };
+
+/// @endcond
 
 }  // namespace troupe::runtime

@@ -20,22 +20,29 @@ struct Done {};
 template <class T>
 class [[nodiscard]] Result {
 public:
-  Result(T value) : content_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
+  /// It worked.
+  Result(T value) : content_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  /// It did not.
   Result(Failure failure) : content_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
+  /// True when there is a value.
   explicit operator bool() const { return content_.index() == 0; }
 
+  /// The value; throws std::runtime_error with describe() of the failure when there is none.
   const T& value() const& {
     require_value();
     return std::get<0>(content_);
   }
-  /// By value, so that `for (x : f().value())` does not look into what has gone.
+  /// The same of a temporary, by value, so that `for (x : f().value())` does not look into what has gone.
   T value() && {
     require_value();
     return std::get<0>(std::move(content_));
   }
+  /// value().
   const T& operator*() const& { return value(); }
+  /// Of value().
   const T* operator->() const { return &value(); }
+  /// Why there is no value; throws std::bad_variant_access when there is one.
   const Failure& failure() const { return std::get<1>(content_); }
 
 private:

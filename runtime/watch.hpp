@@ -13,8 +13,8 @@ namespace troupe::runtime {
 /// link).
 struct ActorDown {
   static constexpr std::string_view kName = "runtime.actor_down";
-  ActorId actor;
-  Failure cause;
+  ActorId actor;  ///< which incarnation of it
+  Failure cause;  ///< is_orderly_end() of it: it was stopped
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -26,6 +26,7 @@ struct ActorDown {
 [[nodiscard]] inline Failure orderly_end() {
   return {FailureKind::disconnected, "stopped"};
 }
+/// The actor was stopped, it did not fail.
 [[nodiscard]] inline bool is_orderly_end(const Failure& cause) {
   return cause.kind == FailureKind::disconnected && cause.text == orderly_end().text;
 }
@@ -34,8 +35,8 @@ struct ActorDown {
 /// from the node at `endpoint` may be lost, although both processes may live.
 struct LinkLost {
   static constexpr std::string_view kName = "runtime.link_lost";
-  std::string endpoint;
-  Failure cause;
+  std::string endpoint;  ///< of the other node
+  Failure cause;         ///< no sign of life, another process there, it closed, ...
 
   template <class Archive>
   void serialize(Archive& archive) {

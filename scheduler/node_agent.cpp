@@ -78,8 +78,10 @@ void NodeAgent::register_with_head(runtime::Context& context) {
           // Each reason once: while a head is not there yet, it stays the same.
           if (const std::string why = answer.failure().describe(); why != register_failure_) {
             const bool may_be_early = answer.failure().kind == FailureKind::disconnected;  // there is no head yet
-            spdlog::log(may_be_early ? spdlog::level::info : spdlog::level::warn, "event=register_failed cause=\"{}\"",
-                        why);
+            spdlog::log(
+                may_be_early ? spdlog::level::info : spdlog::level::warn,
+                "event=register_failed cause=\"{}\" next=\"it asks again; does a head listen where --join says?\"",
+                why);
             register_failure_ = why;
           }
           leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost

@@ -13,6 +13,35 @@ Failure bad_group(std::string text) {
   return {FailureKind::unknown, std::move(text)};
 }
 
+// What ends a word in the text of a selection, beside a space.
+constexpr std::string_view kEndsOfGroup = "(),=";
+constexpr std::string_view kEndsOfDimension = "=,.()";
+
+bool is_word(std::string_view text, std::string_view ends) {
+  return !text.empty() && text.size() <= kMaxNameBytes && text.find(' ') == std::string_view::npos &&
+         text.find_first_of(ends) == std::string_view::npos;
+}
+
+/// Names that the text of a selection can say, each dimension once.
+Result<Done> check_names(const std::string& group, const std::vector<Dimension>& dimensions) {
+  if (!is_word(group, kEndsOfGroup)) {
+    return bad_group("\"" + group.substr(0, kMaxNameBytes) + "\" is no name of a group: it is a word of at most " +
+                     std::to_string(kMaxNameBytes) + " letters, without " + std::string(kEndsOfGroup));
+  }
+  for (std::size_t at = 0; at < dimensions.size(); ++at) {
+    const std::string& name = dimensions[at].name;
+    if (!is_word(name, kEndsOfDimension)) {
+      return bad_group(group + ": \"" + name.substr(0, kMaxNameBytes) +
+                       "\" is no name of a dimension: it is a word of at most " + std::to_string(kMaxNameBytes) +
+                       " letters, without " + std::string(kEndsOfDimension));
+    }
+    const bool again = std::any_of(dimensions.begin(), dimensions.begin() + static_cast<std::ptrdiff_t>(at),
+                                   [&name](const Dimension& other) { return other.name == name; });
+    if (again) return bad_group(group + " has two dimensions named " + name);
+  }
+  return Done{};
+}
+
 /// How many places there are, or nothing beyond Group::kMaxActors.
 std::optional<std::size_t> places_of(const std::vector<Dimension>& dimensions) {
   std::uint64_t places = 1;
@@ -48,7 +77,7 @@ public:
 
   Result<Selection> read() {
     Selection selection;
-    selection.group = word("(),=");
+    selection.group = word(kEndsOfGroup);
     if (selection.group.empty()) return expected("the name of a group");
     if (at_end()) return selection;
     if (!take('(')) return expected("\"(\"");
@@ -72,7 +101,7 @@ private:
   }
   Result<Dimension> read_part() {
     Dimension part;
-    part.name = word("=,.()");
+    part.name = word(kEndsOfDimension);
     if (part.name.empty()) return expected("the name of a dimension");
     if (!take('=')) return expected("\"=\"");
     const std::optional<std::uint32_t> first = number();
@@ -138,12 +167,9 @@ Result<Selection> parse_selection(std::string_view text) {
 
 Result<Group> Group::make(std::string name, std::vector<Dimension> dimensions,
                           const std::function<ActorId(const std::vector<std::uint32_t>& indices)>& actor_at) {
-  for (std::size_t at = 0; at < dimensions.size(); ++at) {
-    const Dimension& each = dimensions[at];
+  if (const Result<Done> named = check_names(name, dimensions); !named) return named.failure();
+  for (const Dimension& each : dimensions) {
     if (each.last < each.first) return bad_group(name + ": " + each.describe() + " ends before it begins");
-    const bool again = std::any_of(dimensions.begin(), dimensions.begin() + static_cast<std::ptrdiff_t>(at),
-                                   [&each](const Dimension& other) { return other.name == each.name; });
-    if (again) return bad_group(name + " has two dimensions named " + each.name);
   }
   const std::optional<std::size_t> places = places_of(dimensions);
   if (!places) return bad_group(name + " has more than " + std::to_string(kMaxActors) + " places");
@@ -155,6 +181,11 @@ Result<Group> Group::make(std::string name, std::vector<Dimension> dimensions,
     group.actors_.push_back(actor_at(unravel(group.dimensions_, position)));
   }
   return group;
+}
+
+bool Group::is_named() const {
+  const bool is_nobody = name_.empty() && dimensions_.empty() && actors_.empty();  // one that was made by Group()
+  return is_nobody || check_names(name_, dimensions_);
 }
 
 bool Group::is_whole() const {

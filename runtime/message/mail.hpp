@@ -13,8 +13,9 @@ namespace troupe::runtime {
 
 /// Stands for a message's C++ type: one object for each type in a process, known by its address.
 struct MessageType {
-  std::string_view name;
+  std::string_view name;  ///< kName of the message
 };
+/// The one of M; compared by address.
 template <Message M>
 inline constexpr MessageType kMessageType{M::kName};
 
@@ -42,9 +43,10 @@ public:
   /// The type of the object; null for bytes.
   [[nodiscard]] const MessageType* type() const { return type_; }
 
-  Header header;
+  Header header;  ///< who, to whom, which turn; what travels with it
 
 protected:
+  /// `type` is null where there is no object but bytes.
   explicit Mail(const MessageType* type) : type_(type) {}
 
 private:
@@ -55,6 +57,7 @@ private:
   std::uint64_t load_ = 0;
 };
 
+/// Mail has one owner at a time: sender, mailbox, handler.
 using MailPtr = std::unique_ptr<Mail>;
 
 /// An object of this process.
@@ -66,7 +69,9 @@ using MailPtr = std::unique_ptr<Mail>;
 template <Message M>
 class ValueMail final : public Mail {
 public:
+  /// Copies the message, and its fields step, micro_batch and epoch into the header.
   explicit ValueMail(const M& message) : Mail(&kMessageType<M>), value(message) { copy_identity(); }
+  /// The same without a copy.
   explicit ValueMail(M&& message) : Mail(&kMessageType<M>), value(std::move(message)) { copy_identity(); }
 
   [[nodiscard]] std::string_view name() const override { return M::kName; }
@@ -88,7 +93,7 @@ public:
     return copy;
   }
 
-  M value;
+  M value;  ///< what the handler is given
 
 private:
   void copy_identity() {
@@ -106,6 +111,7 @@ private:
 /// Restart:       as Mail.
 class BytesMail final : public Mail {
 public:
+  /// Takes the envelope's header as its own.
   explicit BytesMail(Envelope envelope) : Mail(nullptr), envelope_(std::move(envelope)) { header = envelope_.header; }
 
   [[nodiscard]] std::string_view name() const override { return envelope_.message; }
@@ -127,6 +133,7 @@ private:
   const Envelope envelope_;
 };
 
+/// Mail for the receiver's node or for a transport; its header is filled on the way.
 template <class M>
 requires Message<std::remove_cvref_t<M>>
 [[nodiscard]] MailPtr make_mail(M&& message) {

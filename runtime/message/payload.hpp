@@ -18,6 +18,7 @@ namespace troupe::runtime {
 /// Restart:       gone with the process; blocks in shared memory are reclaimed by their arena.
 class Payload {
 public:
+  /// No bytes.
   Payload() = default;
   /// Borrows `bytes` for as long as `owner` lives.
   Payload(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
@@ -34,9 +35,13 @@ public:
     return {storage, {static_cast<const std::byte*>(aligned), bytes.size()}};
   }
 
+  /// Valid as long as any copy of this handle lives.
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  /// bytes().data(); null when there are none.
   [[nodiscard]] const std::byte* data() const { return bytes_.data(); }
+  /// In bytes.
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  /// What keeps the bytes; null for none.
   [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
 
 private:

@@ -30,10 +30,14 @@ namespace troupe::runtime {
 /// Restart:       lives for one call.
 class SpanWriter : public cereal::OutputArchive<SpanWriter, cereal::AllowEmptyClassElision> {
 public:
+  /// Appends to `body` and `payloads`; both outlive it.
   SpanWriter(std::string& body, std::vector<Payload>& payloads);
 
+  /// Raw bytes, as they are in memory (little-endian).
   void write(const void* data, std::size_t size) { body_.append(static_cast<const char*>(data), size); }
+  /// Beside the body: the body gets nothing.
   void write_payload(const Payload& payload);
+  /// Throws std::length_error when body or payloads are larger than a message may be.
   void finish() const;
   /// What finish() would throw of, as a value.
   [[nodiscard]] Result<Done> check() const;
@@ -57,20 +61,25 @@ private:
 /// SA-3  What SpanWriter wrote, SpanReader reads back, payloads included.
 class SpanReader : public cereal::InputArchive<SpanReader, cereal::AllowEmptyClassElision> {
 public:
+  /// Reads what a SpanWriter wrote, or anything else.
   SpanReader(std::string_view body, std::span<const Payload> payloads);
 
+  /// Exactly `size` bytes, or zeros and an error.
   void read(void* data, std::size_t size);
   /// The size of a container whose elements take at least `element_bytes` each; 0 and an error when more than is left.
   [[nodiscard]] std::uint64_t read_size(std::size_t element_bytes = 1);
   /// The size of a list of payloads, which lie beside the body; 0 and an error when there are fewer.
   [[nodiscard]] std::uint64_t read_payload_count();
+  /// Something did not fit; what is read from now on is zeros.
   [[nodiscard]] bool has_failed() const { return !error_.empty(); }
+  /// The next one of those beside the body; an empty one and an error when there is none left.
   [[nodiscard]] Payload read_payload();
   /// What was read cannot be: an error as any other.
   void refuse(std::string_view what);
 
   /// True when everything was read and nothing is left over.
   [[nodiscard]] bool finish();
+  /// What was wrong first, and at which byte; empty = nothing.
   [[nodiscard]] const std::string& error() const { return error_; }
 
 private:

@@ -10,9 +10,9 @@
 
 namespace troupe::runtime {
 
-/// A Snapshot in a small memory-mapped file (`<dir>/<actor>.<incarnation>.status`, '/' in names written as '_'), so
-/// that anybody on the host can read it while the actor is stuck, stopped or dead. Behind it lie the entries of the
-/// actor's FlightRecorder.
+/// A Snapshot in a small memory-mapped file (DIRECTORY/NAME.INCARNATION.status, a slash in the name written as an
+/// underscore), so that anybody on the host can read it while the actor is stuck, stopped or dead. Behind it lie the
+/// entries of the actor's FlightRecorder.
 ///
 /// Thread-safety: publish() from the cell's owner thread; reading from any process at any time (numbered slots).
 /// Ownership:     the writer owns the mapping; the file stays for readers after the actor's death.
@@ -24,12 +24,15 @@ namespace troupe::runtime {
 /// SP-3  A page that takes the place of another of the same name leaves those who look at the old one undisturbed.
 class StatusPage final {
 public:
+  /// Makes the page of that incarnation in `directory`, which is there; takes the place of an older file of that name.
   [[nodiscard]] static Result<std::unique_ptr<StatusPage>> open(const std::filesystem::path& directory,
                                                                 const ActorId& actor);
+  /// The file stays.
   ~StatusPage();
   StatusPage(const StatusPage&) = delete;
   StatusPage& operator=(const StatusPage&) = delete;
 
+  /// Writes it into the slot that no reader is sent to; texts are cut to the room they have.
   void publish(const Snapshot& snapshot);
   /// For the actor's FlightRecorder.
   [[nodiscard]] std::span<FlightEntry> flight();

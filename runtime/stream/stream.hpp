@@ -1,7 +1,6 @@
 #pragma once
 
 #include "runtime/context.hpp"
-#include "runtime/stream/out_streams.hpp"
 #include "runtime/task/task.hpp"
 
 #include <concepts>
@@ -49,6 +48,7 @@ namespace troupe::runtime {
 /// Restart:       gone with the coroutine.
 class [[nodiscard]] StreamRoom {
 public:
+  /// Made by StreamOut::room().
   StreamRoom(Context& context, std::uint64_t number) : context_(context), number_(number) {}
   [[nodiscard]] bool await_ready() const { return context_.stream_room(number_) > 0; }
   template <std::derived_from<TaskPromise> Promise>
@@ -77,6 +77,7 @@ private:
 template <Message Item>
 class StreamOut {
 public:
+  /// Opens it: the reader hears, and may grant. To be made while the request is handled.
   explicit StreamOut(Context& context) : number_(context.open_stream()) {}
 
   /// How many items may be put now.
@@ -88,10 +89,13 @@ public:
   void when_room(Context& context, Then then) const {
     context.when_stream_has_room(number_, std::move(then));
   }
+  /// Sends an item. Failures: overloaded when nothing is granted (wait for room), disconnected when the stream is over.
   Result<Done> put(Context& context, Item item) const {
     return context.put_into_stream(number_, make_mail(std::move(item)));
   }
+  /// That was the last item. Nothing when it is over.
   void end(Context& context) const { context.end_stream(number_); }
+  /// Breaks it off: the reader gets `why` behind the items put before. Nothing when it is over.
   void fail(Context& context, const Failure& why) const { context.fail_stream(number_, why); }
 
 private:
@@ -107,7 +111,9 @@ private:
 template <Message Item, class Then>
 class AwaitingItems final : public Awaiting {
 public:
+  /// `then` is moved in.
   explicit AwaitingItems(Then then) : then_(std::move(then)) {}
+  /// An Item for `then`; the stream is cancelled when it is none.
   void reply(Mail& mail, Context& context) override {
     const std::uint64_t stream = mail.header.correlation;
     const Result<Done> read =
@@ -116,7 +122,9 @@ public:
     context.cancel(StreamId{stream});
     fail(read.failure(), context);
   }
+  /// Nothing for `then`: there are no more.
   void end(Context& context) override { then_(Result<std::optional<Item>>(std::optional<Item>{}), context); }
+  /// The failure for `then`: it broke off.
   void fail(const Failure& failure, Context& context) override { then_(Result<std::optional<Item>>(failure), context); }
 
 private:
@@ -141,13 +149,16 @@ StreamId read_stream(Context& context, const ActorId& to, M&& message, const Str
 template <Message Item>
 class StreamReader final {
 public:
+  /// An item; nothing at the end; or why there are no more.
   using Next = Result<std::optional<Item>>;
 
+  /// Asks `to` at once. `limits.credit` items may come before the first next().
   template <Sendable M>
   StreamReader(Context& context, const ActorId& to, M&& message, const StreamLimits& limits)
       : context_(context),
         stream_(read_stream<Item>(context, to, std::forward<M>(message), limits,
                                   [this](Next next, Context&) { take(std::move(next)); })) {}
+  /// Cancels what has not ended.
   ~StreamReader() { context_.cancel(stream_); }
   StreamReader(const StreamReader&) = delete;
   StreamReader& operator=(const StreamReader&) = delete;

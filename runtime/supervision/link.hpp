@@ -20,6 +20,8 @@
 /// LK-4  A link with an actor that is dead already, or that nobody knows, is the end of the one who makes it.
 namespace troupe::runtime {
 
+/// @cond INSIDE
+
 /// What a watch says, from one node to another.
 struct WatchBody {
   static constexpr std::string_view kName = "runtime.watch";
@@ -42,5 +44,7 @@ struct LinkBody {
     archive(target, watcher);
   }
 };
+
+/// @endcond
 
 }  // namespace troupe::runtime

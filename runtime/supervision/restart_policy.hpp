@@ -13,16 +13,19 @@ namespace troupe::runtime {
 /// How often an actor may be started again: at most `max_restarts` within `window`, with a growing delay (the restart
 /// intensity of Erlang/OTP supervisors).
 struct RestartLimits {
-  int max_restarts = 10;
-  Duration window = std::chrono::seconds(60);
+  int max_restarts = 10;                       ///< within `window`; one more gives up
+  Duration window = std::chrono::seconds(60);  ///< failures before it are forgotten
+  /// Delay before the first start anew, the second, ...; the last one also before all later. Empty = never started
+  /// anew.
   std::vector<Duration> backoff = {std::chrono::milliseconds(0), std::chrono::milliseconds(50),
                                    std::chrono::milliseconds(200), std::chrono::milliseconds(500),
                                    std::chrono::seconds(1)};
 };
 
+/// What decide_restart() says.
 struct RestartDecision {
   std::optional<Duration> restart_after;  ///< empty = give up
-  std::string reason;
+  std::string reason;                     ///< "2 failures within 60 s, 10 restarts allowed"
 };
 
 /// Restart after a delay, or give up, with the reason in words. `failures`: times of this actor's failures, the present

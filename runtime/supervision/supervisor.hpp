@@ -28,18 +28,20 @@ enum class RestartScope {
   rest_for_one,  ///< it and those behind it in the list, which may depend on it
 };
 
+/// An actor that a supervisor starts.
 struct ChildSpec {
-  std::string name;
+  std::string name;                              ///< of the actor, on the supervisor's node
   std::function<std::unique_ptr<Actor>()> make;  ///< called for each incarnation
-  Restart restart = Restart::permanent;
-  Placement placement = Placement::shared;
+  Restart restart = Restart::permanent;          ///< when it is started again
+  Placement placement = Placement::shared;       ///< on which threads its turns run
 };
 
+/// What a supervisor starts, and how it goes on when one of them ends.
 struct SupervisorSpec {
-  RestartScope scope = RestartScope::one_for_one;
-  RestartLimits limits;  ///< of all children together
-  double jitter = 0.2;   ///< a delay is longer or shorter by up to this part, so that many do not come back at once
-  std::uint64_t seed = 1;
+  RestartScope scope = RestartScope::one_for_one;  ///< who is started again with it
+  RestartLimits limits;                            ///< of all children together
+  double jitter = 0.2;     ///< a delay is longer or shorter by up to this part, so that many do not come back at once
+  std::uint64_t seed = 1;  ///< of the jitter
   std::vector<ChildSpec> children;  ///< in the order in which they are started
 };
 
@@ -58,7 +60,9 @@ struct SupervisorSpec {
 /// SV-4  Who is not to be started again stays down, and counts for nothing.
 class Supervisor final : public Actor {
 public:
+  /// Children are started by on_start(), in the order of the list.
   explicit Supervisor(SupervisorSpec spec);
+  /// Asks the children to stop, the last first.
   ~Supervisor() override;
 
   Behavior behavior() override;

@@ -45,6 +45,7 @@ namespace troupe::runtime {
 template <Message Reply>
 class [[nodiscard]] Asking {
 public:
+  /// Made by Context::ask(); nothing is sent yet.
   Asking(Context& context, ActorId to, MailPtr mail, Duration deadline)
       : context_(&context), to_(std::move(to)), mail_(std::move(mail)), deadline_(deadline) {}
 
@@ -55,7 +56,7 @@ public:
   }
   [[nodiscard]] Result<Reply> await_resume() { return std::move(*outcome_); }
 
-  // For all() and first(): `then` is called when the outcome is there.
+  /// For all() and first(): sends it; `then` is called when the outcome is there.
   template <class Then>
   RequestId start(Then then) {
     (void)context_->own_activity();
@@ -68,8 +69,11 @@ public:
   }
   /// Throws what start() would for want of a coroutine.
   void check() const { (void)context_->own_activity(); }
+  /// Only after `then` was called.
   [[nodiscard]] const Result<Reply>& outcome() const { return *outcome_; }
+  /// Of the coroutine that asks.
   [[nodiscard]] Context& context() const { return *context_; }
+  /// Who is asked.
   [[nodiscard]] const ActorId& to() const { return to_; }
 
 private:
@@ -88,6 +92,7 @@ private:
 /// Restart:       gone with the coroutine.
 class [[nodiscard]] Delay {
 public:
+  /// Made by Context::delay().
   Delay(Context& context, Duration delay) : context_(context), delay_(delay) {}
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <std::derived_from<TaskPromise> Promise>
@@ -114,6 +119,7 @@ inline Delay Context::delay(Duration delay) {
 template <Message... Replies>
 class [[nodiscard]] AllOf {
 public:
+  /// Made by all().
   explicit AllOf(Asking<Replies>... asks) : asks_(std::move(asks)...) {}
   [[nodiscard]] bool await_ready() const noexcept { return sizeof...(Replies) == 0; }
   template <std::derived_from<TaskPromise> Promise>
@@ -145,6 +151,7 @@ private:
 template <Message Reply>
 class [[nodiscard]] AllOfMany {
 public:
+  /// Made by all().
   explicit AllOfMany(std::vector<Asking<Reply>> asks) : asks_(std::move(asks)), missing_(asks_.size()) {}
   [[nodiscard]] bool await_ready() const noexcept { return asks_.empty(); }
   template <std::derived_from<TaskPromise> Promise>
@@ -172,7 +179,7 @@ private:
 template <Message Reply>
 struct First {
   std::size_t which = 0;  ///< of the requests, from 0
-  Reply reply;
+  Reply reply;            ///< its answer
 };
 
 /// The requests of first(). When none is answered, the Failure names each and why.
@@ -184,6 +191,7 @@ struct First {
 template <Message Reply>
 class [[nodiscard]] FirstOf {
 public:
+  /// Made by first().
   explicit FirstOf(std::vector<Asking<Reply>> asks) : asks_(std::move(asks)), missing_(asks_.size()) {}
   [[nodiscard]] bool await_ready() const noexcept { return asks_.empty(); }
   template <std::derived_from<TaskPromise> Promise>
@@ -219,14 +227,17 @@ private:
   std::optional<std::size_t> which_;
 };
 
+/// Sends all of them; co_await gives a tuple of their Results when the last has its outcome.
 template <Message... Replies>
 [[nodiscard]] AllOf<Replies...> all(Asking<Replies>... asks) {
   return AllOf<Replies...>(std::move(asks)...);
 }
+/// Sends all of them; co_await gives a vector of their Results, in the order of `asks`.
 template <Message Reply>
 [[nodiscard]] AllOfMany<Reply> all(std::vector<Asking<Reply>> asks) {
   return AllOfMany<Reply>(std::move(asks));
 }
+/// Sends all of them; co_await gives a Result of the First reply, and nobody waits for the others.
 template <Message Reply>
 [[nodiscard]] FirstOf<Reply> first(std::vector<Asking<Reply>> asks) {
   return FirstOf<Reply>(std::move(asks));

@@ -20,11 +20,15 @@ using FinishTask = void (*)(std::coroutine_handle<> frame, Context& context);
 
 /// The turn's message becomes the activity's, which lives until its coroutine has ended, or the actor.
 [[nodiscard]] Activity& begin_activity(Context& turn, MailPtr message, std::shared_ptr<void> keeps);
+/// What it handles.
 [[nodiscard]] Mail& message_of(Activity& activity);
+/// What its coroutine is given, and may keep.
 [[nodiscard]] Context& context_of(Activity& activity);
 /// To the first place where it waits, or to its end.
 void run_activity(Activity& activity, std::coroutine_handle<> frame, FinishTask finish);
+/// Answers the activity's request, if there is one that has no answer yet.
 void answer_with(Context& context, MailPtr reply);
+/// The same with a failure.
 void answer_with(Context& context, const Failure& failure);
 
 namespace detail {

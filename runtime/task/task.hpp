@@ -24,8 +24,11 @@ struct TaskPromise {
     }
     void await_resume() const noexcept {}
   };
+  /// It waits to be awaited, or run as a handler.
   [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+  /// The frame stays until its Task goes.
   [[nodiscard]] Final final_suspend() const noexcept { return {}; }
+  /// Kept for the one who awaits it.
   void unhandled_exception() { problem = std::current_exception(); }
 };
 
@@ -72,16 +75,20 @@ struct TaskResult<void> : TaskPromise {
 template <class T = void>
 class [[nodiscard]] Task {
 public:
+  /// For the compiler.
   struct promise_type : detail::TaskResult<T> {
     Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
   };
+  /// Of the frame.
   using Handle = std::coroutine_handle<promise_type>;
 
+  /// The other has no frame any more.
   Task(Task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
   Task& operator=(Task&& other) noexcept {
     std::swap(frame_, other.frame_);
     return *this;
   }
+  /// Destroys the frame, wherever it waits.
   ~Task() {
     if (frame_) frame_.destroy();
   }
@@ -116,6 +123,7 @@ struct TaskValue<Task<T>> {
 
 }  // namespace detail
 
+/// A Task of something.
 template <class T>
 concept IsTask = detail::TaskValue<T>::kIsTask;
 

@@ -26,18 +26,21 @@ namespace troupe::runtime {
 class MemoryNetwork final {
 public:
   using Link = std::pair<std::string, std::string>;  ///< (from endpoint, to endpoint)
+  /// An envelope on its way.
   struct Held {
-    Link link;
-    Envelope envelope;
+    Link link;          ///< from where to where
+    Envelope envelope;  ///< what arrives when it is released
   };
 
   static constexpr std::size_t kWindow = 1024;  ///< envelopes a link may have waiting; beyond it send() says overloaded
 
   /// Envelopes wait until release_one() or drop_one().
   void hold();
+  /// How many envelopes wait.
   [[nodiscard]] std::size_t held() const;
   /// The oldest held envelope of a link whose message has this name; empty name = any.
   bool release_one(const Link& link, std::string_view message);
+  /// The same, but it is lost; nobody is told.
   bool drop_one(const Link& link, std::string_view message);
   /// Delivers a held envelope twice: what a broken wire may do.
   bool duplicate_one(const Link& link, std::string_view message);
@@ -47,13 +50,18 @@ public:
   void cut(const std::string& a, const std::string& b);
 
   // For MemoryTransport.
+  /// What has arrived at an endpoint.
   struct Received {
-    std::uint64_t envelopes = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t envelopes = 0;  ///< how many
+    std::uint64_t bytes = 0;      ///< Envelope::bytes() of all of them
   };
+  /// Zeros for an endpoint that nobody has.
   [[nodiscard]] Received received(const std::string& endpoint) const;
+  /// A Failure when another transport has that endpoint.
   Result<Done> attach(const std::string& endpoint, TransportSink& sink);
+  /// Returns when no delivery to its sink is under way.
   void detach(const std::string& endpoint);
+  /// Delivers, or holds; failures as Transport::send().
   Result<Done> carry(const Link& link, Envelope envelope);
 
 private:

@@ -18,6 +18,7 @@ namespace troupe::runtime {
 class TransportSink {
 public:
   virtual ~TransportSink() = default;
+  /// A message has arrived. Its part of the link's window is given back when `envelope.arrival` goes.
   virtual void on_envelope(Envelope envelope) = 0;
   /// The link to the node at `endpoint` is gone. A hint, not a verdict, unless it said goodbye.
   virtual void on_peer_down(const std::string& endpoint, const Failure& why) = 0;
@@ -29,11 +30,11 @@ public:
 
 /// Counters of one transport, for the console.
 struct TransportCounters {
-  std::uint64_t sent = 0;
-  std::uint64_t received = 0;
-  std::uint64_t bytes_sent = 0;
-  std::uint64_t bytes_received = 0;
-  std::uint64_t undeliverable = 0;
+  std::uint64_t sent = 0;            ///< messages, without the links' own
+  std::uint64_t received = 0;        ///< messages handed up
+  std::uint64_t bytes_sent = 0;      ///< of those; over ZeroMQ what they cost of their links' windows
+  std::uint64_t bytes_received = 0;  ///< the same
+  std::uint64_t undeliverable = 0;  ///< messages that no link took to its end, and that their sender's node was told of
   std::uint64_t malformed = 0;      ///< frames that were not ours: counted, dropped
   std::uint64_t through_arena = 0;  ///< payloads that travelled through shared memory
 };
@@ -53,14 +54,17 @@ struct TransportCounters {
 class Transport {
 public:
   virtual ~Transport() = default;
+  /// Once. A Failure says why it cannot be reached: the endpoint is taken, the options make no sense.
   virtual Result<Done> start(TransportSink& sink) = 0;
   /// Where other nodes reach this one ("ipc:///…", "tcp://host:port", "memory://name"); known after start().
   [[nodiscard]] virtual const std::string& endpoint() const = 0;
-  /// @threadsafe
+  /// @threadsafe  Takes the envelope for the node at `endpoint`, or says why not: overloaded when the link's window is
+  /// full (on_room() follows), disconnected when the transport does not run, or in memory when nobody has the endpoint;
+  /// unknown when that is no endpoint, or the envelope passes a limit of the format.
   [[nodiscard]] virtual Result<Done> send(const std::string& endpoint, Envelope envelope) = 0;
   /// @threadsafe  The node there is known to be dead: drop its link, give back what was not delivered.
   virtual void forget(const std::string& endpoint, const Failure& why) = 0;
-  /// @threadsafe
+  /// @threadsafe  Since start(); each by itself, not all of one instant.
   [[nodiscard]] virtual TransportCounters counters() const = 0;
   /// Sends what is queued for at most `deadline`, then closes everything. Idempotent.
   virtual void stop(Duration deadline) = 0;

@@ -21,8 +21,7 @@ namespace troupe::runtime {
 /// Errors:        the constructor throws zmq::error_t.
 /// Restart:       made with the sockets.
 ///
-/// DK-1  Only who has the job's key comes in; each refusal is one line of the log at most once a second, and costs
-/// nobody
+/// DK-1  Only who has the job's key comes in; refusals are one line of the log at most once a second, and cost nobody
 ///       else anything.
 class Doorkeeper {
 public:

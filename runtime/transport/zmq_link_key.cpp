@@ -25,6 +25,7 @@ Failure bad_key(const std::filesystem::path& path, const std::string& why) {
 
 bool is_pair(const LinkKey& key) {
   if (key.public_key.size() != LinkKey::kLetters || key.secret_key.size() != LinkKey::kLetters) return false;
+  if (key.secret_key.find('\0') != std::string::npos) return false;  // ZeroMQ would read no further
   std::array<char, LinkKey::kLetters + 1> derived{};
   return zmq_curve_public(derived.data(), key.secret_key.c_str()) == 0 && key.public_key == derived.data();
 }

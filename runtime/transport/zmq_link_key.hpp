@@ -13,8 +13,8 @@ namespace troupe::runtime {
 /// in is private.
 struct LinkKey {
   static constexpr std::size_t kLetters = 40;  ///< Z85 (ZeroMQ RFC 32) of 32 bytes
-  std::string public_key;
-  std::string secret_key;
+  std::string public_key;                      ///< kLetters letters; anybody may know it
+  std::string secret_key;                      ///< kLetters letters; never logged
 
   bool operator==(const LinkKey&) const = default;
 };

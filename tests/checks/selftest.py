@@ -28,7 +28,7 @@ CLEAN = {
     "runtime/README.md": "# Runtime\n\n## The box\n",
     "tests/README.md": "# Tests\n",
     "runtime/CMakeLists.txt": "add_module(runtime SOURCES box.cpp)\n",
-    "runtime/box.hpp": "#pragma once\n\nnamespace n {\n\n" + CONTRACT + "class Box final {\npublic:\n  explicit Box(int thing);\n};\n\n}  // namespace n\n",
+    "runtime/box.hpp": "#pragma once\n\nnamespace n {\n\n" + CONTRACT + "class Box final {\npublic:\n  /// Around `thing`.\n  explicit Box(int thing);\n};\n\n}  // namespace n\n",
     "runtime/box.cpp": '#include "runtime/box.hpp"\n\nnamespace n {\n\nBox::Box(int) {}\n\n}  // namespace n\n',
     "tests/runtime/CMakeLists.txt": "add_module_tests(runtime SOURCES box_test.cpp)\n",
     "tests/runtime/box_test.cpp": '#include "runtime/box.hpp"\n\nTEST(Box, BX1_HoldsOneThing) {}\n',
@@ -116,6 +116,16 @@ PLANTED = {
         ("docs/page.md", "A [link](nowhere.md) and [one](../runtime/README.md#no-such).\n", "link to nowhere.md"),
         ("docs/page.md", None, "no such heading"),
     ],
+    "reference": [
+        ("runtime/silent.hpp", "#pragma once\n/// Says nothing more.\nstruct Silent {\n  int member = 0;\n};\n",
+         "Member member (variable) of struct Silent is not documented"),
+        ("runtime/values.hpp", "#pragma once\n/// Two.\nenum class Values { one, two  /**< the other */ };\n",
+         "value one of Values is not documented"),
+        ("runtime/marked.hpp", "#pragma once\n/// Is marked.\nstruct Marked {\n  /// @threadsafe\n  int only() const;\n};\n",
+         "@threadsafe, and what it does?"),
+        ("runtime/wrong.hpp", "#pragma once\n/// @nonsense\nstruct Wrong {};\n", "Found unknown command"),
+        ("runtime/transport/zmq_new.hpp", "#pragma once\n/// Of ZeroMQ.\nstruct New {};\n", "not installed: name it under EXCLUDE"),
+    ],
     "headers_alone": [
         ("runtime/needy.hpp", "#pragma once\nstd::string needy();\n", "does not compile alone"),
         ("runtime/late.hpp", "#pragma once\nstd::vector<int> late();\n", "does not compile alone"),
@@ -132,7 +142,9 @@ class Checks(unittest.TestCase):
             os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
             with open(os.path.join(folder, path), "w", encoding="utf-8") as file:
                 file.write(text)
-        shutil.copy(os.path.join(HERE, "..", "..", ".clang-format"), folder)
+        for settings in (".clang-format", "docs/Doxyfile", "docs/reference.md", "cmake/Install.cmake"):
+            os.makedirs(os.path.join(folder, os.path.dirname(settings)), exist_ok=True)
+            shutil.copy(os.path.join(HERE, "..", "..", settings), os.path.join(folder, settings))
         self.write_compile_commands(folder, files)
         return folder
 

@@ -3,8 +3,13 @@
 #include "actors/server_protocol.hpp"
 #include "actors/stage_protocol.hpp"
 #include "actors/trainer_protocol.hpp"
+#include "runtime/actor_ref.hpp"
+#include "runtime/dead_letter.hpp"
+#include "runtime/group/group.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/message/message.hpp"
+#include "runtime/stream/stream_protocol.hpp"
+#include "runtime/supervision/link.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
 #include "runtime/watch.hpp"
 #include "scheduler/node_agent.hpp"
@@ -50,6 +55,29 @@ struct Shapes {
   }
 };
 
+/// Whom to ask, as an actor tells another one.
+struct Addresses {
+  static constexpr std::string_view kName = "fuzz.addresses";
+  Group group;
+  std::vector<ActorRef<Protocol<Ack>>> actors;
+  Failure why;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(group, actors, why);
+  }
+};
+
+void look_into(const Addresses& addresses) {
+  const Group& group = addresses.group;
+  if (group.size() > Group::kMaxActors) throw FuzzFinding("GR-4: a group beyond the limits");
+  if (group == Group{}) return;
+  const Result<Group> same = group.select(group.describe());
+  if (!same || !(*same == group)) throw FuzzFinding("GR-3: " + group.describe() + " is not what it says");
+}
+template <class M>
+void look_into(const M&) {}
+
 /// What was read can be written, and reads back as the same bytes.
 template <class M>
 void read_as(Envelope& envelope) {
@@ -59,6 +87,7 @@ void read_as(Envelope& envelope) {
     if (first.failure().text.empty()) throw FuzzFinding("a refusal without a reason");
     return;
   }
+  look_into(*first);
   const Result<Envelope> written = try_encode_message(*first);
   if (!written) throw FuzzFinding("what was read cannot be written: " + written.failure().text);
   const Result<M> second = decode_message<M>(*written);
@@ -89,7 +118,8 @@ constexpr auto kReaders =
                actors::Commit, actors::FreshWeights, actors::BorderWeights, actors::SaveShard, actors::ShardSaved,
                actors::Continue, actors::StepVote, actors::ServerVote, actors::AsyncApplied, actors::EvaluationPart,
                actors::StopTraining, actors::SliceSums, actors::SliceTotal, actors::GatherOffer, actors::CommunicatorId,
-               actors::CommunicatorEntered, actors::PollCollective>();
+               actors::CommunicatorEntered, actors::PollCollective, StreamOpened, StreamEnd, StreamGrant, WatchBody,
+               LinkBody, DeadLetter, Addresses>();
 
 }  // namespace
 

@@ -18,10 +18,15 @@ struct Place {
 // Allocations are added up over the run, so that a vector that grows counts about twice, and what decodes is encoded
 // and decoded three times over. Eight bytes can be an actor's name and incarnation, an object of 40.
 constexpr std::array kPlaces{
-    Place{"fronts", fuzz_fronts, 64, 64 * 1024},          Place{"inbox", fuzz_inbox, 256, 64 * 1024},
-    Place{"bodies", fuzz_bodies, 128, 64 * 1024},         Place{"node", fuzz_node, 256, 256 * 1024},
-    Place{"arena", fuzz_arena, 64, 256 * 1024},           Place{"texts", fuzz_texts, 256, 64 * 1024},
-    Place{"checkpoint", fuzz_checkpoint, 512, 64 * 1024}, Place{"out_link", fuzz_out_link, 64, 64 * 1024},
+    Place{"fronts", fuzz_fronts, 64, 64 * 1024},
+    Place{"inbox", fuzz_inbox, 256, 64 * 1024},
+    Place{"bodies", fuzz_bodies, 128, 64 * 1024},
+    Place{"node", fuzz_node, 256, 256 * 1024},
+    Place{"arena", fuzz_arena, 64, 256 * 1024},
+    Place{"texts", fuzz_texts, 256, 64 * 1024},
+    Place{"checkpoint", fuzz_checkpoint, 512, 64 * 1024},
+    Place{"out_link", fuzz_out_link, 64, 64 * 1024},
+    Place{"door", fuzz_door, 128, 64 * 1024},
 };
 
 /// What a place makes once and keeps (sockets, a file) is no cost of what comes to it.

@@ -37,5 +37,6 @@ int fuzz_one(std::span<const std::byte> bytes);
 [[nodiscard]] std::size_t fuzz_texts(FuzzBytes& bytes);
 [[nodiscard]] std::size_t fuzz_out_link(FuzzBytes& bytes);
 [[nodiscard]] std::size_t fuzz_checkpoint(FuzzBytes& bytes);
+[[nodiscard]] std::size_t fuzz_door(FuzzBytes& bytes);
 
 }  // namespace troupe::runtime

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 
-TARGETS = 8  # as in fuzz_target.cpp: the first byte chooses
+TARGETS = 9  # as in fuzz_target.cpp: the first byte chooses
 
 
 def features_of(fuzzer, folders, work):

@@ -159,6 +159,7 @@ private:
     hello.next_sequence = 1 + bytes_.byte() % 2U;
     hello.endpoint = "ipc:///caller/" + std::to_string(bytes_.byte() % 4U);
     hello.machine = "here";
+    hello.dialed = "ipc:///self/" + std::to_string(bytes_.byte() % 3U);
     const unsigned arena = bytes_.byte() % 3U;
     if (arena == 1) hello.arena = around_.arena->name();
     if (arena == 2) hello.arena = text_of(bytes_.take(bytes_.byte()));

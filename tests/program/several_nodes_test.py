@@ -65,6 +65,7 @@ class SeveralNodes(ProgramTest):
         run = Run(self.folder / "locked", done)
         self.assertEqual({line["node"] for line in run.events("node_joined")}, {"a", "b"})
         self.assertIn("event=peer_refused", done.stderr)
+        self.assertIn(f"--listen 'tcp://OWN_ADDRESS:*' --key {key}", done.stderr)
         self.end(*nodes)
         stranger.send_signal(signal.SIGTERM)
         self.assertIn("the same key", self.finish(stranger).stderr)

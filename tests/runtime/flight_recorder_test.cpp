@@ -2,7 +2,7 @@
 
 #include "runtime/observe/status_page.hpp"
 #include "tests/runtime/script.hpp"
-#include "tests/support/test_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <thread>
 
@@ -62,7 +62,7 @@ TEST(FlightRecorder, FR2_ANoteThatWasCutOffSpoilsNoOther) {
 }
 
 TEST(FlightRecorder, WhatAnActorHeardBeforeItFailedIsThereAfterwards) {
-  const TestFolder folder;
+  const test::TemporaryFolder folder;
   for (const std::filesystem::path& pages : {std::filesystem::path{}, folder.path()}) {
     DeterministicNetwork network;
     NodeOptions options;

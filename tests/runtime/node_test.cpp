@@ -245,5 +245,32 @@ TEST(Node, StatusPagesAreReadableWhileATurnDoesNotEnd) {
   EXPECT_NE(pages[0].busy_since_ns, 0);
 }
 
+struct OfEpoch {
+  static constexpr std::string_view kName = "test.of_epoch";
+  std::uint32_t epoch = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch);
+  }
+};
+
+class EpochActor final : public Actor {
+public:
+  Behavior behavior() override { return {on(this, &EpochActor::hear)}; }
+
+private:
+  void hear(const OfEpoch&, Context&) {}
+};
+
+TEST(Node, ASnapshotHasTheHighestEpochThatItHasHandled) {
+  Script script;
+  ASSERT_TRUE(script.left.node().spawn_later("member", std::make_unique<EpochActor>()));
+  script.network.run_turns();
+  EXPECT_EQ(script.left.snapshot_of("member").epoch, 0U);
+  for (const std::uint32_t epoch : {1U, 3U, 2U}) ASSERT_TRUE(script.left.node().send("member", OfEpoch{epoch}));
+  script.network.run_turns();
+  EXPECT_EQ(script.left.snapshot_of("member").epoch, 3U);
+}
+
 }  // namespace
 }  // namespace troupe::runtime

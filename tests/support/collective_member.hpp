@@ -149,9 +149,9 @@ class CollectiveNode final {
 public:
   CollectiveNode() {
     runtime::NodeOptions options;
-    options.workers = 2;
+    constexpr int kWorkers = 2;
     node_ = std::make_unique<runtime::Node>(
-        options, runtime::make_threaded_parts(options.workers, runtime::make_memory_transport(network_, "group")));
+        options, runtime::make_threaded_parts(kWorkers, runtime::make_memory_transport(network_, "group")));
     (void)node_->start();  // a memory transport starts unless its name is taken
   }
   ~CollectiveNode() { node_->shutdown(std::chrono::seconds(10)); }

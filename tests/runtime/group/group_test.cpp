@@ -100,6 +100,23 @@ TEST(Group, GR3_TheTextOfASliceIsReadBack) {
   EXPECT_EQ(names_of(group.select("stages( stage = 1 .. 2 ,replica=3)")), "r3.s1 r3.s2");
 }
 
+TEST(Group, GR3_NamesThatNoTextCanSayAreRefused) {
+  const auto anybody = [](const std::vector<std::uint32_t>&) { return ActorId{"a", 0}; };
+  EXPECT_EQ(names_of(Group::make("stage(s)", {}, anybody)),
+            "\"stage(s)\" is no name of a group: it is a word of at most 200 letters, without (),=");
+  EXPECT_EQ(names_of(Group::make("g", {{"x.y", 0}}, anybody)),
+            "g: \"x.y\" is no name of a dimension: it is a word of at most 200 letters, without =,.()");
+  for (const std::string& name : {std::string(), std::string("a b"), std::string("a,b"), std::string(201, 'x')}) {
+    EXPECT_FALSE(Group::make(name, {}, anybody)) << name;
+    EXPECT_FALSE(Group::make("g", {{name, 0}}, anybody)) << name;
+    EXPECT_FALSE(decode_message<Carries>(encode_message(Forged{name, {}, {{"a", 1}}}))) << name;
+    EXPECT_FALSE(decode_message<Carries>(encode_message(Forged{"g", {{name, 0}}, {{"a", 1}}}))) << name;
+  }
+  EXPECT_FALSE(decode_message<Carries>(encode_message(Forged{"g", {{"x", 0}, {"x", 0}}, {{"a", 1}}})));
+  const Group dotted = Group::make("v1.stages", {{"x", 0}}, anybody).value();
+  EXPECT_EQ(dotted.select(dotted.describe()).value(), dotted);
+}
+
 TEST(Group, ATextThatIsNoSelectionIsAFailureThatSaysWhere) {
   const std::string like = "; it looks like stages(replica=0..1, stage=1)";
   const std::vector<std::pair<std::string, std::string>> wrong = {

@@ -51,6 +51,10 @@ TEST(ZmqLinkKey, KY1_WhatIsNoKeyIsRefusedInWords) {
   EXPECT_NE(why().find("others may read it; chmod 600"), std::string::npos) << why();
   write_text(path, "public " + make_link_key().public_key + "\nsecret " + key.secret_key + "\n");
   EXPECT_NE(why().find("holds no pair of keys"), std::string::npos) << "two halves that do not belong together";
+  std::string cut = good;
+  cut.at(good.size() - 6) = '\0';
+  write_text(path, cut);
+  EXPECT_NE(why().find("holds no pair of keys"), std::string::npos) << why();
   write_text(path, good.substr(0, 60));
   EXPECT_NE(why().find("holds no pair of keys"), std::string::npos) << why();
   write_text(path, std::string(5000, 'x'));
