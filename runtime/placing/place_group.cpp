@@ -182,6 +182,11 @@ std::optional<Assignment> find_places(const GroupWish& wish, const std::vector<N
   if (wish.members.empty()) return Assignment{};
   std::vector<OpenNode> open;
   for (const NodeRoom& each : nodes) open.push_back({&each, held == Held::nothing ? each.total : each.free()});
+  Resources needs;
+  for (const Member& each : wish.members) needs += each.needs;
+  Resources free;
+  for (const OpenNode& each : open) free += each.free;
+  if (!free.covers(needs)) return std::nullopt;
   const bool is_equal = std::ranges::all_of(
       wish.members, [&wish](const Member& each) { return each.needs_the_same_as(wish.members.front()); });
   return is_equal ? place_equals(wish, open) : PlaceSearch(wish, open).run();

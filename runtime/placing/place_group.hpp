@@ -60,7 +60,7 @@ struct Place {
 };
 
 /// Steps that the search for members of different needs may take, in all.
-inline constexpr std::size_t kMaxPlacingSteps = 200'000;
+inline constexpr std::size_t kMaxPlacingSteps = 60'000;
 
 /// Places a whole group, in the order asked for, or nobody of it: half a group would wait for the other half and hold
 /// what a second group waits for. A Failure says why in words, with what each node has and who holds it, and its kind
