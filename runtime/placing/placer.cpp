@@ -92,7 +92,8 @@ void Placer::lose_node(const NodeRow& node, const Failure& cause, Context& conte
   const Failure lost{FailureKind::disconnected, "node " + node.name + " is lost: " + cause.text};
   const std::vector<PlacedRow> rows = book_.remove_node(node.name, lost);
   if (watched_.erase({node.host.name, node.host.incarnation}) > 0) context.unwatch(node.host);
-  spdlog::warn("event=node_lost node={} actors={} cause=\"{}\"", node.name, rows.size(), cause.text);
+  const auto level = is_orderly_end(cause) ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "event=node_lost node={} actors={} cause=\"{}\"", node.name, rows.size(), cause.text);
   for (const PlacedRow& each : rows) release(each, lost, context);
 }
 
