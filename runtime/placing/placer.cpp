@@ -227,12 +227,11 @@ void Placer::patience_over(const PatienceOver& message, Context& context) {
 // ---- ends ----------------------------------------------------------------------------------------------------------
 
 void Placer::stop_row(PlacedRow& row, Context& context) {
-  const bool is_starting = row.state == PlacedRow::State::starting;
   if (row.state == PlacedRow::State::ending) return;
   row.state = PlacedRow::State::ending;
   const auto asked = asked_.find(row.ticket);
-  if (is_starting && asked != asked_.end() && !asked->second.failure) {
-    asked->second.failure = Failure{FailureKind::disconnected, row.actor.name + " was stopped while it started"};
+  if (asked != asked_.end() && !asked->second.failure) {
+    asked->second.failure = Failure{FailureKind::disconnected, row.actor.name + " was stopped before all were up"};
   }
   stop_again({row.actor.name, row.ticket}, context);
 }

@@ -47,6 +47,38 @@ TEST(Placer, PC1_WhenOneDoesNotStartAllAreStoppedAndTheAnswerIsWhy) {
   EXPECT_EQ(job.ask_why("w/bad"), "w/bad#1 ended on node b: stopped");
 }
 
+TEST(Placer, PC1_WhoIsStoppedOrDiesBeforeAllAreUpTakesTheGroupDown) {
+  for (const char* end : {"stop", "death", "node"}) {
+    PlacingJob job;
+    DeterministicNode& a = job.add("a", "cpu=1");
+    DeterministicNode& b = job.add("b", "cpu=1");
+    job.begin(a, "main", job.placing("g", workers(2, "cpu=1")));
+    job.network.expect(std::string(PlaceActors::kName)).from(a).to(job.head);
+    job.network.expect(std::string(StartActor::kName)).from(job.head).to(b);
+    job.network.expect(std::string(StartedActor::kName)).from(b).to(job.head);
+    std::string cause;
+    if (end == std::string("stop")) {
+      cause = "disconnected: w/1 was stopped before all were up";
+      job.begin(a, "other",
+                [](Context& context) { stop_placed(context, "w/1", seconds(1), [](const Result<Ack>&, Context&) {}); });
+      job.network.expect(std::string(StopPlaced::kName)).from(a).to(job.head);
+    } else if (end == std::string("death")) {
+      cause = "faulted: w/1 on node b: number 1 (in test.number)";
+      job.network.expect("").from(job.head).to(b);  // the placer watches it
+      ASSERT_TRUE(b.node().send("w/1", Number{1}));
+      job.network.run_turns();
+      job.network.expect("").from(b).to(job.head);
+    } else {
+      cause = "disconnected: w/1 on node b: node b is lost: connection to memory://b lost: the wire was cut";
+      job.network.wire().cut(b.endpoint(), job.head.endpoint());
+    }
+    job.network.deliver_all();
+    EXPECT_EQ(job.take_outcomes(), PlacedTexts{"g: " + cause + "; the others of the group are stopped"});
+    EXPECT_EQ(PlacingJob::living_on(a) + PlacingJob::living_on(b), 0U);
+    EXPECT_EQ(job.ask_why("w/0"), "w/0#1 ended on node a: stopped");
+  }
+}
+
 TEST(Placer, PC1_ArgumentsThatAreWrongAreTheAnswer) {
   PlacingJob job;
   DeterministicNode& a = job.add("a", "cpu=1");
