@@ -86,6 +86,10 @@ std::string describe_unknown(const Needs& needs, std::span<const NodeRoom> nodes
 
 }  // namespace
 
+std::string describe_room(const NodeRoom& node) {
+  return node.total.is_empty() ? node.name + " has nothing to give" : describe_node(node, {node.total, {}});
+}
+
 std::string describe_lack(const GroupWish& wish, std::span<const NodeRoom> nodes) {
   if (wish.members.empty()) return "nobody needs anything";
   const Needs needs = needs_of(wish);

@@ -137,7 +137,8 @@ template <class Then>
 void stop_placed(Context& context, std::string name, Duration deadline, Then then) {
   context.request<Ack>(detail::placer_id(), StopPlaced{std::move(name)}, deadline, std::move(then));
 }
-/// then(Result<Explanation>, Context&): what an actor or a group waits for, where it runs, or how it ended.
+/// then(Result<Explanation>, Context&): what an actor or a group waits for, where it runs, how it ended; or, of a node,
+/// what it has and who holds it.
 template <class Then>
 void why(Context& context, std::string name, Duration deadline, Then then) {
   context.request<Explanation>(detail::placer_id(), Why{std::move(name)}, deadline, std::move(then));

@@ -81,4 +81,7 @@ inline constexpr std::size_t kMaxPlacingSteps = 60'000;
 /// "store/a needs gpu=2; a has gpu=1 free of 2 (stage/r0 holds 1), b has no gpu".
 [[nodiscard]] std::string describe_lack(const GroupWish& wish, std::span<const NodeRoom> nodes);
 
+/// "a has cpu=1 free of 4 (stage/r0 holds 3) and gpu=2 free of 2".
+[[nodiscard]] std::string describe_room(const NodeRoom& node);
+
 }  // namespace troupe::runtime

@@ -236,6 +236,9 @@ Result<std::string> PlacingBook::explain(std::string_view name) const {
   if (ended != ended_.rend()) {
     return ended->actor.describe() + " ended on node " + ended->node + ": " + ended->cause;
   }
+  for (const NodeRoom& each : rooms()) {
+    if (each.name == name) return "node " + describe_room(each) + ", actors: " + std::to_string(each.held.size());
+  }
   std::vector<std::string> known;
   for (const auto& [each, row] : placed_) known.push_back(each);
   for (const WaitingGroup& each : waiting_) known.push_back(each.wish.group);

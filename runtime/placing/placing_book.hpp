@@ -88,7 +88,7 @@ public:
 
   /// Why the group waits, as a Failure to refuse it with.
   [[nodiscard]] Failure why_waiting(const WaitingGroup& group) const;
-  /// About a placed actor, one that waits, one that has ended, or a group that waits; a Failure for anybody else.
+  /// About a placed actor, one that waits, one that has ended, a group that waits, or a node; else a Failure.
   [[nodiscard]] Result<std::string> explain(std::string_view name) const;
 
 private:

@@ -137,7 +137,7 @@ struct FoundActor {
   }
 };
 
-/// What is it with this actor, or group? (request; answered with Explanation)
+/// What is it with this actor, group that waits, or node? (request; answered with Explanation)
 struct Why {
   static constexpr std::string_view kName = "placer.why";
   std::string name;

@@ -46,6 +46,10 @@ TEST(PlacingBook, PB1_HeldFromTheDecisionToTheEnd) {
   book.release("w/1", {FailureKind::faulted, "power cut"});
   EXPECT_EQ(decide_all(book), "w/2@a");
   EXPECT_EQ(*book.explain("w/1"), "w/1#0 ended on node a: power cut");
+  EXPECT_EQ(*book.explain("a"), "node a has cpu=0 free of 1 (w/2 holds 1), actors: 1");
+  book.add_node(node_of("b", ""));
+  EXPECT_EQ(*book.explain("b"), "node b has nothing to give, actors: 0");
+  EXPECT_FALSE(book.explain("c"));
 }
 
 TEST(PlacingBook, PB2_ANameHasOneHolderAndWhoIsTold) {
