@@ -100,18 +100,25 @@ std::vector<CommandSpec> job_commands() {
 }
 
 std::vector<CommandSpec> run_commands() {
-  const ArgumentSpec actor{"ACTOR", Count::one, "name as `troupe ps` shows it, such as stage/r0.s1"};
+  const ArgumentSpec actor{"ACTOR", Count::one,
+                           "name as `troupe ps` shows it, such as stage/r0.s1; or a group, as for ps"};
+  const ArgumentSpec actors{"ACTORS", Count::optional,
+                            "a name, or a group: stages, data, 'stages(replica=0..1, stage=1)'"};
   const OptionSpec follow = lettered("f", flag("follow", "go on as lines are written, until the run is over"));
   const OptionSpec lines = lettered("n", option("lines", "N", "only the last N lines"));
   return {
       {"ps",
        "list the actors of a run, dead ones too",
        "Reads the pages that actors leave in the run folder: asks nobody, never waits, works after a crash.",
-       {},
+       {actors},
        {run_dir(), flag("all", "also the runtime's own actors"), output()}},
-      {"show", "all about one actor, with its past incarnations", "", {actor}, {run_dir(), output()}},
-      {"kill", "kill an actor's process; the job starts it again", "", {actor}, {run_dir()}},
-      {"logs", "what an actor's process wrote", "", {actor}, {run_dir(), follow, lines}},
+      {"show", "all about an actor, or each of a group, with past incarnations", "", {actor}, {run_dir(), output()}},
+      {"kill",
+       "kill the process of an actor, or of each of a group; the job starts it again",
+       "",
+       {actor},
+       {run_dir()}},
+      {"logs", "what the process of an actor, or of each of a group, wrote", "", {actor}, {run_dir(), follow, lines}},
       {"events", "what happened in a run", "", {}, {run_dir(), follow, lines, output()}},
       {"report", "write the run's report.html again", "", {}, {run_dir()}},
   };

@@ -7,6 +7,7 @@
 #include "console/view/follow.hpp"
 #include "console/view/inspect.hpp"
 #include "console/view/render.hpp"
+#include "console/view/selection.hpp"
 #include "console/view/table.hpp"
 
 #include <unistd.h>
@@ -49,12 +50,32 @@ void print_line(const std::string& line) {
   std::cout << line << std::endl;
 }
 
+/// Those that a name means, of all the run has had, or a group, of the job as it is now.
+std::vector<ActorView> select_in(const RunFolder& folder, const std::string& text) {
+  std::vector<ActorView> actors = look_at_run(folder);
+  if (is_group_text(text)) actors = only_job_actors(std::move(actors));
+  return select_actors(actors, text);
+}
+
+void print_log(const RunFolder& folder, const std::string& name, const ParsedCommand& command) {
+  const std::filesystem::path file = folder.log(name);
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    const std::vector<ActorView> actors = look_at_run(folder);
+    const ActorView& actor = find_actor(actors, name);
+    throw CommandError(ExitCode::not_found, actor.name + " has no log here (" + file.string() +
+                                                "): it runs in the head's process, or on another host");
+  }
+  follow_file(file, follow_options(command, folder), print_line);
+}
+
 }  // namespace
 
 int run_ps(const ParsedCommand& command) {
   const RunFolder folder = find_run_folder(command.get("run-dir"));
   std::vector<ActorView> actors = look_at_run(folder);
   if (!command.has("all")) actors = only_job_actors(std::move(actors));
+  if (const std::string wanted = command.argument(0); !wanted.empty()) actors = select_actors(actors, wanted);
   if (command.wants_json()) {
     std::cout << json_text(actors_json(actors)) << "\n";
     return to_int(ExitCode::ok);
@@ -66,28 +87,36 @@ int run_ps(const ParsedCommand& command) {
 
 int run_show(const ParsedCommand& command) {
   const RunFolder folder = find_run_folder(command.get("run-dir"));
-  const std::vector<ActorView> actors = look_at_run(folder);
-  const ActorView& actor = find_actor(actors, command.argument(0));
+  const std::vector<ActorView> actors = select_in(folder, command.argument(0));
   if (command.wants_json()) {
-    std::cout << json_text(actor_json(actor)) << "\n";
-  } else {
-    std::cerr << describe_head(folder) << "\n";
-    std::cout << render_actor(actor, terminal_width(STDOUT_FILENO));
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
+    for (const ActorView& each : actors) all.push_back(actor_json(each));
+    std::cout << json_text(is_group_text(command.argument(0)) ? all : all.front()) << "\n";
+    return to_int(ExitCode::ok);
+  }
+  std::cerr << describe_head(folder) << "\n";
+  for (const ActorView& each : actors) {
+    std::cout << (&each == &actors.front() ? "" : "\n") << render_actor(each, terminal_width(STDOUT_FILENO));
   }
   return to_int(ExitCode::ok);
 }
 
 int run_logs(const ParsedCommand& command) {
   const RunFolder folder = find_run_folder(command.get("run-dir"));
-  const std::filesystem::path file = folder.log(command.argument(0));
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) {
-    const std::vector<ActorView> actors = look_at_run(folder);
-    const ActorView& actor = find_actor(actors, command.argument(0));
-    throw CommandError(ExitCode::not_found, actor.name + " has no log here (" + file.string() +
-                                                "): it runs in the head's process, or on another host");
+  const std::string wanted = command.argument(0);
+  if (!is_group_text(wanted)) {
+    print_log(folder, wanted, command);
+    return to_int(ExitCode::ok);
   }
-  follow_file(file, follow_options(command, folder), print_line);
+  const std::vector<ActorView> actors = select_in(folder, wanted);
+  if (actors.size() > 1 && command.has("follow")) {
+    throw CommandError(ExitCode::usage, wanted + " selects " + std::to_string(actors.size()) +
+                                            " actors: --follow goes on with one alone");
+  }
+  for (const ActorView& each : actors) {
+    if (actors.size() > 1) print_line("==> " + each.name + " <==");
+    print_log(folder, each.name, command);
+  }
   return to_int(ExitCode::ok);
 }
 

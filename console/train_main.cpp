@@ -7,6 +7,7 @@
 #include "console/job_key.hpp"
 #include "console/job_runner.hpp"
 #include "console/resume.hpp"
+#include "console/view/selection.hpp"
 #include "console/worker_processes.hpp"
 #include "gpt2/store/storage.hpp"
 #include "runtime/clock.hpp"
@@ -98,6 +99,14 @@ int run(const ParsedCommand& command, JobOptions options) {
   return run_job(options);
 }
 
+/// One actor, whom the head knows best, or those of a group.
+std::vector<std::string> names_to_kill(const RunFolder& folder, const std::string& text) {
+  if (!is_group_text(text)) return {text};
+  std::vector<std::string> names;
+  for (const ActorView& each : select_actors(only_job_actors(look_at_run(folder)), text)) names.push_back(each.name);
+  return names;
+}
+
 }  // namespace
 
 int run_train(const ParsedCommand& command) {
@@ -125,6 +134,7 @@ int run_kill(const ParsedCommand& command) {
   if (!head || !is_run_alive(folder)) {
     throw CommandError(ExitCode::unreachable, "no head leads the run in " + folder.root.string() + ": nothing to kill");
   }
+  const std::vector<std::string> names = names_to_kill(folder, command.argument(0));
   const SocketFolder sockets;
   runtime::ZmqTransportOptions transport;
   transport.listen =
@@ -138,15 +148,19 @@ int run_kill(const ParsedCommand& command) {
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
   node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, head->endpoint});
-  const auto answer =
-      node.request<runtime::Ack>(runtime::kHeadName, runtime::KillActor{command.argument(0)}, kKillDeadline);
-  node.shutdown(kKillDeadline);
-  if (answer) {
-    std::cerr << "killed " << command.argument(0) << "\n";
-    return to_int(ExitCode::ok);
+  std::optional<runtime::Failure> failure;
+  for (const std::string& name : names) {
+    const auto answer = node.request<runtime::Ack>(runtime::kHeadName, runtime::KillActor{name}, kKillDeadline);
+    if (answer) {
+      std::cerr << "killed " << name << "\n";
+    } else if (!failure) {
+      failure = answer.failure();
+    }
   }
-  const bool unknown = answer.failure().kind == runtime::FailureKind::unknown;
-  throw CommandError(unknown ? ExitCode::not_found : ExitCode::unreachable, answer.failure().text);
+  node.shutdown(kKillDeadline);
+  if (!failure) return to_int(ExitCode::ok);
+  const bool unknown = failure->kind == runtime::FailureKind::unknown;
+  throw CommandError(unknown ? ExitCode::not_found : ExitCode::unreachable, failure->text);
 }
 
 }  // namespace troupe::console

@@ -66,7 +66,7 @@ TEST(CommandTable, WordsThatDoNotFitAreRefusedWithAHint) {
       {{"train", "a", "--run-dir"}, "--run-dir needs a value: --run-dir DIR"},
       {{"train", "a", "--run-dir", "--resume"}, "--run-dir needs a value"},
       {{"ps", "-o", "yaml"}, "-o yaml is not allowed: it takes text, json"},
-      {{"ps", "extra"}, "ps takes no argument \"extra\""},
+      {{"events", "extra"}, "events takes no argument \"extra\""},
       {{"show"}, "show needs ACTOR"},
       {{"show", "a", "b"}, "show takes no argument \"b\""},
       {{"node"}, "node needs --join ADDR"},

@@ -1,5 +1,6 @@
 """What a user can get wrong is refused before anything starts, with the reason and what to do."""
 
+import json
 import os
 import subprocess
 
@@ -193,6 +194,26 @@ class BadInput(ProgramTest):
         run = self.train("train.steps=2", "train.warmup_steps=0", name="over")
         killed = self.finish(self.start("kill", "stage/r0.s0", "--run-dir", run.folder), patience=20)
         self.assertEqual(killed.returncode, 3, killed.stderr)
+
+    def test_groups_of_actors(self):
+        run = self.train("train.steps=2", "train.warmup_steps=0", name="grouped").folder
+        for words, names in ((("stages(replica=0, stage=0)",), ["stage/r0.s0"]), (("data(replica=0)",), ["data/r0"]),
+                             (("trainer",), ["trainer"])):
+            with self.subTest(words=words):
+                done = self.troupe("ps", *words, "--run-dir", run, "-o", "json")
+                self.assertEqual([actor["name"] for actor in json.loads(done.stdout)], names, done.stderr)
+        for words, status, says in ((("ps", "stages(stage="), 2, "expected an index, like 0 or 0..1 at letter 14"),
+                                    (("show", "stages(stag=0)"), 2, "did you mean stage?"),
+                                    (("logs", "workers(stage=0)"), 2, "groups are stages and data"),
+                                    (("logs", "stages(stage=99)"), 4, "selects nobody: the run has stages(replica=0"),
+                                    (("ps", "stages(replica=99)"), 4, "selects nobody"),
+                                    (("show", "nobody"), 4, "no actor named nobody")):
+            with self.subTest(words=words):
+                done = self.troupe(*words, "--run-dir", run)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertIn(says, done.stderr)
+        shown = json.loads(self.troupe("show", "stages(stage=0)", "--run-dir", run, "-o", "json").stdout)
+        self.assertEqual(shown[0]["name"], "stage/r0.s0")
 
     def test_an_existing_run_is_not_overwritten(self):
         self.train("train.steps=2", "train.warmup_steps=0", name="there")

@@ -1,0 +1,147 @@
+#pragma once
+
+#include "runtime/actor_ref.hpp"
+#include "runtime/context.hpp"
+#include "runtime/job_protocol.hpp"
+#include "runtime/node.hpp"
+#include "runtime/placing/placing_protocol.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Starting actors anywhere in a job, by class and name, and finding them:
+///
+///     place(context, PlaceActor{"kv", "store/a", StoreConfig{...}, {.resources = Resources::of("cpu=1"), .on_node =
+///     "b"}},
+///           seconds(10), [](const Result<ActorId>& store, Context& context) { ... });
+///     place<StoreProtocol>(context, PlaceActor{...}, seconds(10), [](const Result<ActorRef<StoreProtocol>>& store, ...
+///     place_all(context, PlaceGroup{"stages", {{"stage", "stage/r0.s0", Resources::of("gpu=1")}, ...},
+///                                   {.strategy = Strategy::spread}}, minutes(5), ...
+///     find<StoreProtocol>(context, "store/a", seconds(1), ...
+///
+/// `then` is called once, in a turn of the actor that asked, which is the owner of what it has placed: with it, it
+/// ends. When it is called with an actor, messages of this node reach that. What cannot be placed now waits until the
+/// deadline, and the Failure says why in words; when the placer itself does not answer, the Failure comes kPlacingGrace
+/// later. To hear of the end of a placed actor, watch() it.
+namespace troupe::runtime {
+
+inline constexpr Duration kPlacingGrace = std::chrono::seconds(3);
+
+struct PlaceOptions {
+  Resources resources = {};
+  std::string on_node = {};  ///< empty = anywhere
+  Lifetime lifetime = Lifetime::owned;
+};
+
+struct PlaceActor {
+  std::string class_name;
+  std::string name;  ///< "namespace/name", of nobody else in the job
+  Arguments arguments = {};
+  PlaceOptions options = {};
+};
+
+struct GroupOptions {
+  Strategy strategy = Strategy::pack;
+  std::string on_node = {};  ///< all on this one; empty = anywhere
+  Lifetime lifetime = Lifetime::owned;
+};
+
+struct PlaceGroup {
+  std::string name;
+  std::vector<WantedActor> actors;
+  GroupOptions options = {};
+};
+
+/// What the placer is asked. `owner`: of nobody for detached actors.
+[[nodiscard]] PlaceActors to_message(PlaceActor wanted, const ActorId& owner, Duration deadline);
+[[nodiscard]] PlaceActors to_message(PlaceGroup wanted, const ActorId& owner, Duration deadline);
+/// Remembers where they are, and says who; a Failure for an answer with more or fewer than were asked for.
+[[nodiscard]] Result<std::vector<ActorId>> announce_placed(Node& node, const PlacedActors& placed, std::size_t asked);
+
+/// From outside any actor (a main function, a test): detached actors only; waits. Not from a turn.
+[[nodiscard]] Result<std::vector<ActorId>> place_all(Node& node, PlaceGroup wanted, Duration deadline);
+[[nodiscard]] Result<ActorId> place(Node& node, PlaceActor wanted, Duration deadline);
+[[nodiscard]] Result<ActorId> find(Node& node, const std::string& name, Duration deadline);
+
+namespace detail {
+
+inline ActorId placer_id() {
+  return ActorId{std::string(kPlacerName)};
+}
+
+/// Sends the wish, and calls `then` with what `shape` makes of the actors.
+template <class Out, class Shape, class Then>
+void ask_placer(Context& context, PlaceActors message, Duration deadline, Shape shape, Then then) {
+  const std::size_t asked = message.actors.size();
+  context.request<PlacedActors>(placer_id(), std::move(message), deadline + kPlacingGrace,
+                                [asked, shape = std::move(shape), then = std::move(then)](
+                                    const Result<PlacedActors>& placed, Context& turn) mutable {
+                                  if (!placed) return then(Result<Out>(placed.failure()), turn);
+                                  Result<std::vector<ActorId>> ids = announce_placed(turn.node(), *placed, asked);
+                                  if (!ids) return then(Result<Out>(ids.failure()), turn);
+                                  then(Result<Out>(shape(std::move(ids).value())), turn);
+                                });
+}
+
+template <class Out, class Shape, class Then>
+void ask_where(Context& context, std::string name, Duration deadline, Shape shape, Then then) {
+  context.request<FoundActor>(
+      placer_id(), FindPlaced{std::move(name)}, deadline,
+      [shape = std::move(shape), then = std::move(then)](const Result<FoundActor>& found, Context& turn) mutable {
+        if (!found) return then(Result<Out>(found.failure()), turn);
+        turn.node().announce(found->actor);
+        then(Result<Out>(shape(found->actor.actor)), turn);
+      });
+}
+
+}  // namespace detail
+
+/// then(Result<ActorId>, Context&)
+template <class Then>
+void place(Context& context, PlaceActor wanted, Duration deadline, Then then) {
+  detail::ask_placer<ActorId>(
+      context, to_message(std::move(wanted), context.self(), deadline), deadline,
+      [](std::vector<ActorId> ids) { return std::move(ids.front()); }, std::move(then));
+}
+/// then(Result<ActorRef<P>>, Context&); that the class keeps to P is the caller's promise.
+template <class P, class Then>
+void place(Context& context, PlaceActor wanted, Duration deadline, Then then) {
+  detail::ask_placer<ActorRef<P>>(
+      context, to_message(std::move(wanted), context.self(), deadline), deadline,
+      [](std::vector<ActorId> ids) { return ActorRef<P>(std::move(ids.front())); }, std::move(then));
+}
+/// then(Result<std::vector<ActorId>>, Context&), in the order asked for.
+template <class Then>
+void place_all(Context& context, PlaceGroup wanted, Duration deadline, Then then) {
+  detail::ask_placer<std::vector<ActorId>>(
+      context, to_message(std::move(wanted), context.self(), deadline), deadline,
+      [](std::vector<ActorId> ids) { return ids; }, std::move(then));
+}
+/// then(Result<ActorId>, Context&)
+template <class Then>
+void find(Context& context, std::string name, Duration deadline, Then then) {
+  detail::ask_where<ActorId>(
+      context, std::move(name), deadline, [](const ActorId& id) { return id; }, std::move(then));
+}
+/// then(Result<ActorRef<P>>, Context&)
+template <class P, class Then>
+void find(Context& context, std::string name, Duration deadline, Then then) {
+  detail::ask_where<ActorRef<P>>(
+      context, std::move(name), deadline, [](const ActorId& id) { return ActorRef<P>(id); }, std::move(then));
+}
+/// then(Result<Ack>, Context&) when it is gone; of a group that waits, all of it is taken back.
+template <class Then>
+void stop_placed(Context& context, std::string name, Duration deadline, Then then) {
+  context.request<Ack>(detail::placer_id(), StopPlaced{std::move(name)}, deadline, std::move(then));
+}
+/// then(Result<Explanation>, Context&): what an actor or a group waits for, where it runs, how it ended; or, of a node,
+/// what it has and who holds it.
+template <class Then>
+void why(Context& context, std::string name, Duration deadline, Then then) {
+  context.request<Explanation>(detail::placer_id(), Why{std::move(name)}, deadline, std::move(then));
+}
+
+}  // namespace troupe::runtime
