@@ -33,6 +33,7 @@ CASES = {
     "payload_256k_ipc": ("payload 256 KiB, one host", "gb_per_second", True, 10.0),
     "payload_4m_ipc": ("payload 4 MiB, one host", "gb_per_second", True, 8.0),
     "payload_4m_tcp": ("payload 4 MiB, tcp loopback", "gb_per_second", True, None),
+    "broadcast_4m": ("4 MiB to 4 processes, put once against a copy for each", "ratio", True, None),
     "gather_10k": ("ask 10,000 actors over 4 processes and hear all, p50", "p50_us", False, 5e4),
     "idle_1m": ("1,000,000 idle actors, resident memory of each", "bytes_each", False, None),
     "spawn_process": ("actors as processes from a fork server", "per_second", True, None),

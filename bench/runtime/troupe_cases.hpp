@@ -15,4 +15,7 @@ Figures spawn_processes();
 /// The time from `kill -9` of one of them to the first answer of the next.
 Figures restart_process();
 
+/// 4 MiB to four processes at once: with a copy for each, and put once for all.
+Figures broadcast_4m();
+
 }  // namespace troupe::bench

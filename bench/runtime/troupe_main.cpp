@@ -345,6 +345,7 @@ const Cases& cases() {
       {"payload_256k_ipc", [] { return between("ipc", one_pair<Pusher>(large_between(256 * kKiB))); }},
       {"payload_4m_ipc", [] { return between("ipc", one_pair<Pusher>(large_between(4 * kMiB))); }},
       {"payload_4m_tcp", [] { return between("tcp", one_pair<Pusher>(large_between(4 * kMiB))); }},
+      {"broadcast_4m", broadcast_4m},
       {"gather_10k", gather_from_10k},
       {"idle_1m", keep_1m_idle},
       {"spawn_process", spawn_processes},

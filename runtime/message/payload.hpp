@@ -9,6 +9,12 @@
 
 namespace troupe::runtime {
 
+/// How a payload gets to several other processes of this machine.
+enum class Sharing : unsigned char {
+  each,  ///< with every message a copy in shared memory
+  once,  ///< all get the same copy
+};
+
 /// Bulk bytes that travel beside a message's body (a tensor, a file chunk), shared by reference and never changed.
 ///
 /// Thread-safety: immutable after construction; handles may be copied between threads.
@@ -35,6 +41,16 @@ public:
     return {storage, {static_cast<const std::byte*>(aligned), bytes.size()}};
   }
 
+  /// To be sent to many: however many processes of this machine get it, its bytes are copied into shared memory once,
+  /// and are there as long as anybody looks at them. Keep it, and put it into each message.
+  [[nodiscard]] static Payload put(Payload payload) {
+    const std::span<const std::byte> bytes = payload.bytes();
+    Payload shared(std::make_shared<const Payload>(std::move(payload)), bytes);  // an owner of its own: who it is
+    shared.sharing_ = Sharing::once;
+    return shared;
+  }
+  [[nodiscard]] static Payload put(std::span<const std::byte> bytes) { return put(copy_of(bytes)); }
+
   /// Valid as long as any copy of this handle lives.
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   /// bytes().data(); null when there are none.
@@ -43,10 +59,13 @@ public:
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   /// What keeps the bytes; null for none.
   [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
+  /// How it goes to other processes of the machine.
+  [[nodiscard]] Sharing sharing() const { return sharing_; }
 
 private:
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> bytes_;
+  Sharing sharing_ = Sharing::each;
 };
 
 }  // namespace troupe::runtime

@@ -1,7 +1,6 @@
 #include "runtime/transport/shm_arena.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,7 +11,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <limits>
 #include <random>
 #include <sstream>
@@ -81,37 +79,6 @@ bool is_arena_name(std::string_view name) {
   if (!name.starts_with("troupe-") || name.size() > kMaxArenaNameBytes) return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-'; });
-}
-
-struct ProcessStatus {
-  char state = '?';
-  std::uint64_t start = 0;
-};
-
-// State letter and start time from /proc/PID/stat (proc(5), fields 3 and 22); nothing when it cannot be read: no such
-// process, or no file can be opened now.
-std::optional<ProcessStatus> process_status(std::int64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  const std::size_t name_end = line.rfind(')');  // the name may hold anything, brackets and spaces too
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(line.substr(name_end + 1));
-  ProcessStatus status;
-  fields >> status.state;
-  std::string skipped;
-  constexpr int kFieldsBeforeStart = 18;
-  for (int i = 0; i < kFieldsBeforeStart; ++i) fields >> skipped;
-  fields >> status.start;
-  if (!fields) return std::nullopt;
-  return status;
-}
-
-bool is_gone(std::int64_t pid) {
-  const std::optional<ProcessStatus> status = process_status(pid);
-  if (status) return status->state == 'Z' || status->state == 'X';
-  // A file that cannot be read proves nothing: this process may have too many open.
-  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
 }
 
 // Frees the block when the last handle of its payload goes; keeps the mapping until then.
@@ -194,24 +161,70 @@ std::atomic_ref<std::uint64_t> ShmArena::word_of(std::uint32_t slot) {
 
 std::optional<BlockRef> ShmArena::lend(std::span<const std::byte> bytes, std::uint64_t borrower) {
   collect(kCollectPerLend);
-  const std::uint64_t length = round_up(std::max<std::uint64_t>(bytes.size(), 1), kPage);
+  if (!has_slot()) return std::nullopt;
+  const std::optional<Extent> extent = find_room(bytes.size());
+  if (!extent) return std::nullopt;
+  std::memcpy(file_.data + extent->offset, bytes.data(), bytes.size());
+  return hand_out(*extent, bytes.size(), borrower, nullptr);
+}
+
+std::optional<BlockRef> ShmArena::lend(const Payload& payload, std::uint64_t borrower) {
+  return payload.sharing() == Sharing::once ? lend_shared(payload, borrower) : lend(payload.bytes(), borrower);
+}
+
+std::optional<BlockRef> ShmArena::lend_shared(const Payload& payload, std::uint64_t borrower) {
+  collect(kCollectPerLend);
+  if (!has_slot()) return std::nullopt;
+  auto found = shared_.find(payload.owner());
+  if (found == shared_.end()) {
+    const std::optional<Extent> extent = find_room(payload.size());
+    if (!extent) return std::nullopt;
+    std::memcpy(file_.data + extent->offset, payload.data(), payload.size());
+    found = shared_.emplace(payload.owner(), Shared{*extent}).first;
+  }
+  Shared& shared = found->second;
+  ++shared.borrowers;
+  return hand_out(shared.extent, payload.size(), borrower, &shared);
+}
+
+BlockRef ShmArena::hand_out(const Extent& extent, std::size_t bytes, std::uint64_t borrower, Shared* shared) {
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  const std::uint64_t generation = ++generation_;
+  const std::uint64_t word = (generation << 2) | kLent;
+  word_of(slot).store(word, std::memory_order_release);
+  lent_.push_back({slot, word, extent, borrower, shared});
+  return {slot, extent.offset, bytes, generation};
+}
+
+bool ShmArena::has_slot() {
   if (free_slots_.empty()) collect(lent_.size());
-  if (free_slots_.empty()) return std::nullopt;
+  return !free_slots_.empty();
+}
+
+std::optional<ShmArena::Extent> ShmArena::find_room(std::size_t bytes) {
+  const std::uint64_t length = round_up(std::max<std::uint64_t>(bytes, 1), kPage);
   std::optional<std::uint64_t> offset = carve(length, reserved_);
   if (!offset) {  // before the arena grows, everything that was given back is used
     collect(lent_.size());
     offset = carve(length, reserved_);
   }
   if (!offset) offset = carve(length, file_.data_bytes);
+  if (!offset) {  // what nobody looks at now can be copied again
+    drop_shared(Keep::borrowed);
+    offset = carve(length, file_.data_bytes);
+  }
   if (!offset) return std::nullopt;
-  const std::uint32_t slot = free_slots_.back();
-  free_slots_.pop_back();
-  std::memcpy(file_.data + *offset, bytes.data(), bytes.size());
-  const std::uint64_t generation = ++generation_;
-  const std::uint64_t word = (generation << 2) | kLent;
-  word_of(slot).store(word, std::memory_order_release);
-  lent_.push_back({slot, word, *offset, length, borrower});
-  return BlockRef{slot, *offset, bytes.size(), generation};
+  return Extent{*offset, length};
+}
+
+void ShmArena::drop_shared(Keep keep) {
+  std::erase_if(shared_, [this, keep](const auto& entry) {
+    const bool is_kept = keep == Keep::living && !entry.first.expired();
+    if (is_kept || entry.second.borrowers > 0) return false;
+    give_extent(entry.second.extent);
+    return true;
+  });
 }
 
 // First fit by lowest offset: the same few blocks are used again and again while they are warm in the cache.
@@ -242,7 +255,8 @@ bool ShmArena::reserve(std::uint64_t end) {
   return true;
 }
 
-void ShmArena::give_extent(std::uint64_t offset, std::uint64_t length) {
+void ShmArena::give_extent(Extent extent) {
+  auto [offset, length] = extent;
   auto next = free_.lower_bound(offset);
   if (next != free_.begin()) {
     const auto before = std::prev(next);
@@ -259,20 +273,27 @@ void ShmArena::give_extent(std::uint64_t offset, std::uint64_t length) {
   free_.emplace(offset, length);
 }
 
-// Looks at the `how_many` oldest lent blocks and takes in those whose borrower has freed them.
+// Looks at the `how_many` oldest lent blocks and takes in those whose borrower has freed them; with all of them also
+// what was shared and is over.
 void ShmArena::collect(std::size_t how_many) {
   const std::size_t end = std::min(how_many, lent_.size());
+  const bool is_all = end == lent_.size();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < end; ++i) {
     const Lent block = lent_[i];
     if ((word_of(block.slot).load(std::memory_order_acquire) & kStateMask) == kFree) {
-      give_extent(block.offset, block.length);
+      if (block.shared == nullptr) {
+        give_extent(block.extent);
+      } else {
+        --block.shared->borrowers;
+      }
       free_slots_.push_back(block.slot);
     } else {
       lent_[kept++] = block;
     }
   }
   lent_.erase(lent_.begin() + static_cast<std::ptrdiff_t>(kept), lent_.begin() + static_cast<std::ptrdiff_t>(end));
+  if (is_all) drop_shared(Keep::living);
 }
 
 void ShmArena::take_back(std::uint64_t borrower) {
@@ -323,24 +344,6 @@ Result<Payload> ArenaView::borrow(const BlockRef& block) {
   }
   auto owner = std::make_shared<Borrowed>(shared_from_this(), file_.head, block);
   return Payload(std::move(owner), {file_.data + block.offset, block.length});
-}
-
-ProcessMark this_process() {
-  ProcessMark mark;
-  mark.pid = ::getpid();
-  if (const std::optional<ProcessStatus> status = process_status(mark.pid)) mark.start = status->start;
-  struct stat status {};
-  if (::stat("/proc/self/ns/pid", &status) == 0) mark.pid_namespace = status.st_ino;
-  return mark;
-}
-
-bool is_dead(const ProcessMark& process) {
-  const ProcessMark self = this_process();
-  if (process.pid <= 0 || self.pid_namespace == 0 || process.pid_namespace != self.pid_namespace) return false;
-  if (is_gone(process.pid)) return true;
-  const std::optional<ProcessStatus> status = process_status(process.pid);
-  const bool is_known = process.start != 0;  // it could read its own when it made the mark
-  return status && is_known && status->start != process.start;
 }
 
 namespace {

@@ -2,6 +2,7 @@
 
 #include "runtime/message/payload.hpp"
 #include "runtime/result.hpp"
+#include "runtime/transport/process_mark.hpp"
 #include "runtime/transport/shm_directory.hpp"
 
 #include <atomic>
@@ -60,6 +61,9 @@ public:
 /// AR-2  A borrower that comes late (its block was taken back) changes nothing: generations differ.
 /// AR-3  borrow() refuses every descriptor that is not exactly a lent block inside the mapping, and lends each once.
 /// AR-4  A full file system or arena is an empty answer, not a signal.
+/// AR-6  A payload that was put once lies in the arena once, however many borrow it, each by a slot of its own. It is
+///       never taken from under one of them, and free again when none has it, or all are taken back as dead, and the
+///       payload is gone, or its room is needed.
 /// AR-5  sweep_arenas() removes the files of dead owners, and no others.
 class ShmArena {
 public:
@@ -77,25 +81,45 @@ public:
 
   /// Copies `bytes` into a block lent to `borrower`; nothing when there is no room.
   [[nodiscard]] std::optional<BlockRef> lend(std::span<const std::byte> bytes, std::uint64_t borrower);
+  /// The same; of a payload that was put once the bytes are copied for the first borrower.
+  [[nodiscard]] std::optional<BlockRef> lend(const Payload& payload, std::uint64_t borrower);
   /// The borrower is dead for certain: all its blocks are free now.
   void take_back(std::uint64_t borrower);
   /// Blocks lent and not yet found free; looks at all of them.
   [[nodiscard]] std::size_t lent_blocks();
+  /// Payloads that lie there once for all; after lent_blocks() only those that live or are borrowed.
+  [[nodiscard]] std::size_t shared_payloads() const { return shared_.size(); }
 
 private:
+  struct Extent {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+  };
+  struct Shared {
+    Extent extent;
+    std::size_t borrowers = 0;
+  };
   struct Lent {
     std::uint32_t slot = 0;
     std::uint64_t word = 0;  // generation and state as lent
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;  // of the extent
+    Extent extent;
     std::uint64_t borrower = 0;
+    Shared* shared = nullptr;  // whose extent it is; none = its own
   };
+  // By the owner of the payload, which a weak pointer tells from all that are made after it.
+  using SharedPayloads = std::map<std::weak_ptr<const void>, Shared, std::owner_less<std::weak_ptr<const void>>>;
+  enum class Keep : unsigned char { living, borrowed };
 
   ShmArena() = default;
   [[nodiscard]] Result<Done> make_file(const std::filesystem::path& directory, std::uint64_t job);
+  [[nodiscard]] std::optional<Extent> find_room(std::size_t bytes);
+  [[nodiscard]] std::optional<BlockRef> lend_shared(const Payload& payload, std::uint64_t borrower);
+  [[nodiscard]] bool has_slot();
+  BlockRef hand_out(const Extent& extent, std::size_t bytes, std::uint64_t borrower, Shared* shared);
+  void drop_shared(Keep keep);
   [[nodiscard]] std::optional<std::uint64_t> carve(std::uint64_t length, std::uint64_t limit);
   [[nodiscard]] bool reserve(std::uint64_t end);
-  void give_extent(std::uint64_t offset, std::uint64_t length);
+  void give_extent(Extent extent);
   void collect(std::size_t how_many);
   [[nodiscard]] std::atomic_ref<std::uint64_t> word_of(std::uint32_t slot);
 
@@ -108,6 +132,7 @@ private:
   std::map<std::uint64_t, std::uint64_t> free_;  // offset -> length, coalesced
   std::vector<std::uint32_t> free_slots_;
   std::vector<Lent> lent_;
+  SharedPayloads shared_;
 };
 
 /// Another process's arena, mapped: payload bytes read-only, state words read-write.
@@ -126,21 +151,5 @@ public:
 private:
   ArenaFile file_;
 };
-
-/// A process seen from outside: its number could be another's by now, its start time tells.
-struct ProcessMark {
-  std::int64_t pid = 0;
-  std::uint64_t start = 0;          ///< clock ticks since boot
-  std::uint64_t pid_namespace = 0;  ///< inode; marks of different namespaces cannot be compared
-
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(pid, start, pid_namespace);
-  }
-};
-
-[[nodiscard]] ProcessMark this_process();
-/// True only when the process is certainly gone (or a corpse nobody has reaped); false when it lives or cannot be told.
-[[nodiscard]] bool is_dead(const ProcessMark& process);
 
 }  // namespace troupe::runtime

@@ -1,6 +1,7 @@
 # Sources of the ZeroMQ transport, relative to runtime/.
 set(ZMQ_SOURCES
   transport/crc32c.cpp
+  transport/process_mark.cpp
   transport/shm_arena.cpp
   transport/zmq_attention.cpp
   transport/zmq_doorkeeper.cpp

@@ -13,8 +13,8 @@ namespace troupe::runtime {
 inline constexpr std::uint32_t kLinkProtocol = 3;  // 2: batches; 3: checksums
 
 /// Of ordinary mail no more bytes than this, and one message, are on the way unconfirmed: urgent mail waits behind at
-/// most that. Enough for a hundred Gb/s over a path of 300 us.
-inline constexpr std::size_t kMaxAheadBytes = 4ULL << 20;
+/// most that. Two large tensors of a common size go side by side; less would cost large payloads by wire their speed.
+inline constexpr std::size_t kMaxAheadBytes = 8ULL << 20;
 /// So the receiver confirms when that much has come.
 inline constexpr std::size_t kConfirmBytes = kMaxAheadBytes / 4;
 

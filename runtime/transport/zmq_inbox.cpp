@@ -120,8 +120,9 @@ void ZmqInbox::on_damage(const Route& route, std::span<const std::byte> frame) {
     (void)parts_.sockets.send(route.first, frames);
     return;
   }
-  const Sender* const sender = sender_at(route);
+  Sender* const sender = sender_at(route);
   const std::uint64_t received = sender == nullptr ? 0 : confirmed(*sender);
+  if (sender != nullptr) sender->route = {};  // until its next hello
   routes_.erase(route);
   (void)send_back(route, control(EnvelopeKind::bye, LinkBye{kDamaged, received, "what came was damaged on the way"}));
 }

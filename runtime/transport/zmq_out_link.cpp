@@ -137,7 +137,7 @@ void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
   std::vector<PayloadPlace> places;
   for (Payload& payload : envelope.payloads) {
     std::optional<BlockRef> block;
-    if (arena_open_ && payload.size() >= kArenaFrom) block = parts_.arena->lend(payload.bytes(), id_);
+    if (arena_open_ && payload.size() >= kArenaFrom) block = parts_.arena->lend(payload, id_);
     if (block) {
       places.push_back({PayloadWay::arena, *block});
       ++parts_.tally.through_arena;

@@ -2,6 +2,7 @@
 set(ZMQ_TEST_SOURCES
   transport/crc32c_test.cpp
   transport/shm_arena_test.cpp
+  transport/shm_sharing_test.cpp
   transport/zmq_faults_test.cpp
   transport/zmq_inbox_test.cpp
   transport/zmq_lanes_test.cpp
