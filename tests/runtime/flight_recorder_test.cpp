@@ -21,8 +21,14 @@ void note_numbered(FlightRecorder& recorder, std::uint64_t number) {
 }
 
 FlightRecord numbered(std::uint64_t number) {
-  return {number,     static_cast<std::int64_t>(2 * number),      "test." + std::to_string(number), 3 * number,
-          5 * number, static_cast<std::uint32_t>(number), 7, EnvelopeKind::request};
+  return {number,
+          static_cast<std::int64_t>(2 * number),
+          "test." + std::to_string(number),
+          3 * number,
+          5 * number,
+          static_cast<std::uint32_t>(number),
+          7,
+          EnvelopeKind::request};
 }
 
 TEST(FlightRecorder, FR1_TheLastMessagesOldestFirst) {
