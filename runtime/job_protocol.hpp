@@ -2,6 +2,7 @@
 
 #include "runtime/actor_id.hpp"
 #include "runtime/failure.hpp"
+#include "runtime/message/ack.hpp"
 #include "runtime/message/span_archive.hpp"
 
 #include <cstdint>
@@ -16,13 +17,6 @@ namespace troupe::runtime {
 inline constexpr std::string_view kHeadName = "head";
 /// Of the head, and of the driver beside it: neither is ever started again within a process.
 inline constexpr std::uint32_t kHeadIncarnation = 1;
-
-/// "Done": the answer to requests that have nothing else to say.
-struct Ack {
-  static constexpr std::string_view kName = "runtime.ack";
-  template <class Archive>
-  void serialize(Archive&) {}
-};
 
 // ---- to the driver ----
 

@@ -16,24 +16,25 @@ namespace troupe::runtime {
 
 /// One message that an actor took from its mailbox.
 struct FlightRecord {
-  std::uint64_t number = 0;       ///< of the actor's messages, from 1
-  std::int64_t began_ns = 0;      ///< when its turn began, CLOCK_MONOTONIC
-  std::string message;            ///< its name, at most kFlightNameBytes of it
-  std::uint64_t sender = 0;       ///< name_hash() of who sent it; 0 = nobody with a name
-  std::uint64_t cause = 0;        ///< Header::cause
-  std::uint32_t step = 0;         ///< Header::step
-  std::uint32_t micro_batch = 0;  ///< Header::micro_batch, its lower 24 bits
-  EnvelopeKind kind = EnvelopeKind::message;
+  std::uint64_t number = 0;                   ///< of the actor's messages, from 1
+  std::int64_t began_ns = 0;                  ///< when its turn began, CLOCK_MONOTONIC
+  std::string message;                        ///< its name, at most kFlightNameBytes of it
+  std::uint64_t sender = 0;                   ///< name_hash() of who sent it; 0 = nobody with a name
+  std::uint64_t cause = 0;                    ///< Header::cause
+  std::uint32_t step = 0;                     ///< Header::step
+  std::uint32_t micro_batch = 0;              ///< Header::micro_batch, its lower 24 bits
+  EnvelopeKind kind = EnvelopeKind::message;  ///< Header::kind
 
   bool operator==(const FlightRecord&) const = default;
 };
 
+/// As much of a message's name as a record keeps.
 inline constexpr std::size_t kFlightNameBytes = 24;
 
 /// A record as it lies in memory that others may read at any time: a cache line of atomic words.
 struct FlightEntry {
-  std::atomic<std::uint64_t> number;  ///< 0 = never written, or being written
-  std::array<std::atomic<std::uint64_t>, 7> words;
+  std::atomic<std::uint64_t> number;                ///< 0 = never written, or being written
+  std::array<std::atomic<std::uint64_t>, 7> words;  ///< the record's other fields
 };
 static_assert(sizeof(FlightEntry) == 64);
 
@@ -49,14 +50,18 @@ static_assert(sizeof(FlightEntry) == 64);
 /// FR-2  A note() that was cut off by the end of its process spoils no other record.
 class FlightRecorder {
 public:
+  /// With memory of its own for that many records.
   explicit FlightRecorder(std::size_t entries)
       : own_(std::make_unique<FlightEntry[]>(entries)), entries_(own_.get(), entries) {}
+  /// In memory that outlives it, a page's.
   explicit FlightRecorder(std::span<FlightEntry> entries) : entries_(entries) {}
 
   /// A message was taken at `now_ns`; `number` = which one of the actor's, growing, from 1.
   void note(std::uint64_t number, std::int64_t now_ns, const Header& header, std::string_view message);
+  /// What it holds, oldest first.
   [[nodiscard]] std::vector<FlightRecord> read() const { return read_flight(entries_); }
 
+  /// The same of entries that another process may be writing.
   [[nodiscard]] static std::vector<FlightRecord> read_flight(std::span<const FlightEntry> entries);
 
 private:

@@ -23,13 +23,16 @@ namespace troupe::runtime {
 /// Restart:       travels in messages.
 class Arguments final {
 public:
+  /// Nothing.
   Arguments() = default;
+  /// A message, encoded at once.
   template <Message M>
   Arguments(const M& message) : name_(M::kName) {  // NOLINT(google-explicit-constructor)
     Envelope envelope = encode_message(message);
     body_ = std::move(envelope.body);
     payloads_ = std::move(envelope.payloads);
   }
+  /// Bulk bytes, shared.
   Arguments(Payload bytes) : payloads_{std::move(bytes)} {}  // NOLINT(google-explicit-constructor)
 
   /// What it was made of; or a Failure that names what there is.
@@ -42,7 +45,9 @@ public:
     envelope.payloads = payloads_;
     return decode_message<M>(envelope);
   }
+  /// The bulk bytes; or a Failure that names what there is.
   [[nodiscard]] Result<Payload> as_payload() const;
+  /// Made of nothing.
   [[nodiscard]] bool is_empty() const { return name_.empty() && payloads_.empty(); }
   /// "arguments are to be a store.config, and are nothing".
   [[nodiscard]] Failure wrong(std::string_view wanted) const;
@@ -78,8 +83,10 @@ private:
 /// AX-2  Arguments of another kind than the class takes are refused, and no actor is made.
 class ActorClasses final {
 public:
+  /// Makes an actor, or says why these arguments are not the right ones.
   using Factory = std::function<Result<std::unique_ptr<Actor>>(const Arguments&)>;
 
+  /// `make(const Arguments&)` gives a unique_ptr of an actor, or a Result of one.
   template <class Make>
   requires std::is_invocable_v<Make, const Arguments&>
   void add(std::string name, Make make) {
@@ -117,6 +124,7 @@ public:
     });
   }
 
+  /// A new actor of that class (AX-1, AX-2).
   [[nodiscard]] Result<std::unique_ptr<Actor>> make(std::string_view name, const Arguments& arguments) const;
   /// In their order.
   [[nodiscard]] std::vector<std::string> names() const;

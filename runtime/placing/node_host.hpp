@@ -2,7 +2,7 @@
 
 #include "runtime/actor.hpp"
 #include "runtime/context.hpp"
-#include "runtime/job_protocol.hpp"
+#include "runtime/message/ack.hpp"
 #include "runtime/node.hpp"
 #include "runtime/placing/actor_classes.hpp"
 #include "runtime/placing/placing_protocol.hpp"
@@ -15,6 +15,7 @@
 
 namespace troupe::runtime {
 
+/// What a node gives to a job, and how it joins.
 struct HostOptions {
   Resources resources;                                  ///< what the node has to give
   Duration join_deadline = std::chrono::seconds(5);     ///< for the placer's answer
@@ -38,7 +39,9 @@ struct HostOptions {
 /// NH-4  However a host ends, what it started is asked to stop.
 class NodeHost final : public Actor {
 public:
+  /// Spawn it under the name kHostNames + the node's.
   NodeHost(ActorClasses classes, HostOptions options);
+  /// Asks all that it started to stop.
   ~NodeHost() override;
 
   Behavior behavior() override;

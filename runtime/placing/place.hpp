@@ -2,7 +2,7 @@
 
 #include "runtime/actor_ref.hpp"
 #include "runtime/context.hpp"
-#include "runtime/job_protocol.hpp"
+#include "runtime/message/ack.hpp"
 #include "runtime/node.hpp"
 #include "runtime/placing/placing_protocol.hpp"
 
@@ -28,42 +28,50 @@
 /// later. To hear of the end of a placed actor, watch() it.
 namespace troupe::runtime {
 
+/// How much later than the deadline a placer that does not answer is a Failure.
 inline constexpr Duration kPlacingGrace = std::chrono::seconds(3);
 
+/// Where an actor may be, and how long.
 struct PlaceOptions {
-  Resources resources = {};
-  std::string on_node = {};  ///< empty = anywhere
-  Lifetime lifetime = Lifetime::owned;
+  Resources resources = {};             ///< what it takes of its node
+  std::string on_node = {};             ///< empty = anywhere
+  Lifetime lifetime = Lifetime::owned;  ///< whether it ends with the actor that asks
 };
 
+/// One actor to be placed.
 struct PlaceActor {
-  std::string class_name;
-  std::string name;  ///< "namespace/name", of nobody else in the job
-  Arguments arguments = {};
-  PlaceOptions options = {};
+  std::string class_name;     ///< one that nodes of the job know: ActorClasses
+  std::string name;           ///< "namespace/name", of nobody else in the job
+  Arguments arguments = {};   ///< for its class's factory
+  PlaceOptions options = {};  ///< where, and how long
 };
 
+/// How a group lies over the nodes, and how long.
 struct GroupOptions {
-  Strategy strategy = Strategy::pack;
-  std::string on_node = {};  ///< all on this one; empty = anywhere
-  Lifetime lifetime = Lifetime::owned;
+  Strategy strategy = Strategy::pack;   ///< close together, or apart
+  std::string on_node = {};             ///< all on this one; empty = anywhere
+  Lifetime lifetime = Lifetime::owned;  ///< whether it ends with the actor that asks
 };
 
+/// Actors to be placed all at once, or none of them.
 struct PlaceGroup {
-  std::string name;
-  std::vector<WantedActor> actors;
-  GroupOptions options = {};
+  std::string name;                 ///< what people call it while it waits
+  std::vector<WantedActor> actors;  ///< the answer is in their order
+  GroupOptions options = {};        ///< where, and how long
 };
 
 /// What the placer is asked. `owner`: of nobody for detached actors.
 [[nodiscard]] PlaceActors to_message(PlaceActor wanted, const ActorId& owner, Duration deadline);
+/// The same for a group.
 [[nodiscard]] PlaceActors to_message(PlaceGroup wanted, const ActorId& owner, Duration deadline);
 /// Remembers where they are, and says who; a Failure for an answer with more or fewer than were asked for.
 [[nodiscard]] Result<std::vector<ActorId>> announce_placed(Node& node, const PlacedActors& placed, std::size_t asked);
 
 /// From outside any actor (a main function, a test): detached actors only; waits. Not from a turn.
 [[nodiscard]] Result<std::vector<ActorId>> place_all(Node& node, PlaceGroup wanted, Duration deadline);
+/// The same for one actor.
 [[nodiscard]] Result<ActorId> place(Node& node, PlaceActor wanted, Duration deadline);
+/// The placed actor of that name; a Failure says what it waits for, or how it ended. Waits: not from a turn.
 [[nodiscard]] Result<ActorId> find(Node& node, const std::string& name, Duration deadline);
 
 namespace detail {

@@ -18,6 +18,8 @@ enum class Strategy : std::uint8_t {
   spread = 1,  ///< each next one on the node with the fewest of the group, of equals the one that holds the fewest
 };
 
+/// @cond INSIDE  Of the placer.
+
 /// An actor that wants a place.
 struct Member {
   std::string name;
@@ -83,5 +85,7 @@ inline constexpr std::size_t kMaxPlacingSteps = 60'000;
 
 /// "a has cpu=1 free of 4 (stage/r0 holds 3) and gpu=2 free of 2".
 [[nodiscard]] std::string describe_room(const NodeRoom& node);
+
+/// @endcond
 
 }  // namespace troupe::runtime

@@ -2,7 +2,7 @@
 
 #include "runtime/actor.hpp"
 #include "runtime/context.hpp"
-#include "runtime/job_protocol.hpp"
+#include "runtime/message/ack.hpp"
 #include "runtime/placing/placing_book.hpp"
 #include "runtime/placing/placing_protocol.hpp"
 #include "runtime/watch.hpp"

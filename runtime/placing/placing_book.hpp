@@ -13,6 +13,8 @@
 
 namespace troupe::runtime {
 
+/// @cond INSIDE  Of the placer.
+
 /// A node that has joined.
 struct NodeRow {
   std::string name;
@@ -105,5 +107,7 @@ private:
   std::deque<WaitingGroup> waiting_;
   std::deque<Ended> ended_;
 };
+
+/// @endcond
 
 }  // namespace troupe::runtime

@@ -13,6 +13,7 @@
 /// What a placer and the hosts of a job's nodes hear and answer. User code has runtime/placing/place.hpp for it.
 namespace troupe::runtime {
 
+/// Of the actor that decides where actors of the job run.
 inline constexpr std::string_view kPlacerName = "placer";
 /// Of the actor that starts and stops others on a node: "host/NODE".
 inline constexpr std::string_view kHostNames = "host/";
@@ -25,10 +26,10 @@ enum class Lifetime : std::uint8_t {
 
 /// One actor to be placed: its class, its name ("namespace/name"), what it needs, and what it is made with.
 struct WantedActor {
-  std::string class_name;
-  std::string name;
-  Resources resources = {};
-  Arguments arguments = {};
+  std::string class_name;    ///< one that the node knows: ActorClasses
+  std::string name;          ///< 1 to kMaxNameBytes bytes
+  Resources resources = {};  ///< what it takes of its node as long as it lives
+  Arguments arguments = {};  ///< for its class's factory
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -38,6 +39,8 @@ struct WantedActor {
     }
   }
 };
+
+/// @cond INSIDE  What place.hpp says for you.
 
 // ---- to the placer ----
 
@@ -205,5 +208,7 @@ struct GivenUp {
   template <class Archive>
   void serialize(Archive&) {}
 };
+
+/// @endcond
 
 }  // namespace troupe::runtime

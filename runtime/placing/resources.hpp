@@ -29,11 +29,13 @@ class Resources final {
 public:
   /// Of one name, in units.
   static constexpr std::int64_t kMaxAmount = 1'000'000'000'000;
-  static constexpr std::size_t kMaxNames = 64;
-  static constexpr std::size_t kMaxNameLetters = 64;
-  static constexpr std::int64_t kThousandths = 1000;
+  static constexpr std::size_t kMaxNames = 64;        ///< in one text
+  static constexpr std::size_t kMaxNameLetters = 64;  ///< of one name
+  static constexpr std::int64_t kThousandths = 1000;  ///< of a unit
 
+  /// Nothing of any name.
   Resources() = default;
+  /// "cpu=2,gpu=0.5", "" or "nothing"; a Failure says what does not fit, and where.
   [[nodiscard]] static Result<Resources> parse(std::string_view text);
   /// The same for a text in a program: throws std::invalid_argument with the failure's text.
   [[nodiscard]] static Resources of(std::string_view text);
@@ -42,11 +44,14 @@ public:
   [[nodiscard]] std::int64_t thousandths(std::string_view name) const;
   /// Names with more than nothing, in their order, and thousandths of a unit.
   [[nodiscard]] const std::map<std::string, std::int64_t, std::less<>>& amounts() const { return amounts_; }
+  /// Nothing of any name.
   [[nodiscard]] bool is_empty() const { return amounts_.empty(); }
   /// Of every name at least as much as in `needs`.
   [[nodiscard]] bool covers(const Resources& needs) const;
+  /// There is a name of which both have something.
   [[nodiscard]] bool has_any_name_of(const Resources& other) const;
 
+  /// And as much again as in `other`.
   Resources& operator+=(const Resources& other);
   /// What is left of it; of no name less than nothing.
   Resources& operator-=(const Resources& other);

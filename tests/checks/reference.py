@@ -46,6 +46,15 @@ def compare(sources):
         yield f"{path}:1: installed, but {SETTINGS} leaves it out: leave it out in {INSTALL} too"
 
 
+def whole(sources):
+    """What an installed header includes is installed too."""
+    ours = set(installed(sources))
+    for path in sorted(ours):
+        for found in re.finditer(r'^#include "(runtime/[^"]+)"', sources.text(path), re.MULTILINE):
+            if found[1] not in ours:
+                yield f"{path}:{sources.text(path).count(chr(10), 0, found.start()) + 1}: includes {found[1]}, which is not installed"
+
+
 def empty_words(sources):
     """A mark alone is no documentation, though doxygen takes it for one."""
     for path in described(sources):
@@ -72,6 +81,7 @@ def undocumented_values(sources, folder):
 
 def check(sources):
     yield from compare(sources)
+    yield from whole(sources)
     yield from empty_words(sources)
     with tempfile.TemporaryDirectory() as folder:
         settings = sources.text(SETTINGS) + f"\nOUTPUT_DIRECTORY = {folder}\nGENERATE_HTML = NO\nGENERATE_XML = YES\n"

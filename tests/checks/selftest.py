@@ -121,6 +121,7 @@ PLANTED = {
          "Member member (variable) of struct Silent is not documented"),
         ("runtime/values.hpp", "#pragma once\n/// Two.\nenum class Values { one, two  /**< the other */ };\n",
          "value one of Values is not documented"),
+        ("runtime/inner.hpp", '#pragma once\n#include "runtime/mailbox.hpp"\n', "includes runtime/mailbox.hpp, which is not installed"),
         ("runtime/marked.hpp", "#pragma once\n/// Is marked.\nstruct Marked {\n  /// @threadsafe\n  int only() const;\n};\n",
          "@threadsafe, and what it does?"),
         ("runtime/wrong.hpp", "#pragma once\n/// @nonsense\nstruct Wrong {};\n", "Found unknown command"),
