@@ -201,7 +201,7 @@ class BadInput(ProgramTest):
                              (("trainer",), ["trainer"])):
             with self.subTest(words=words):
                 done = self.troupe("ps", *words, "--run-dir", run, "-o", "json")
-                self.assertEqual([actor["name"] for actor in json.loads(done.stdout)], names, done.stderr)
+                self.assertEqual([each["actor"] for each in json.loads(done.stdout)], names, done.stderr)
         for words, status, says in ((("ps", "stages(stage="), 2, "expected an index, like 0 or 0..1 at letter 14"),
                                     (("show", "stages(stag=0)"), 2, "did you mean stage?"),
                                     (("logs", "workers(stage=0)"), 2, "groups are stages and data"),
@@ -213,7 +213,7 @@ class BadInput(ProgramTest):
                 self.assertEqual(done.returncode, status, done.stderr)
                 self.assertIn(says, done.stderr)
         shown = json.loads(self.troupe("show", "stages(stage=0)", "--run-dir", run, "-o", "json").stdout)
-        self.assertEqual(shown[0]["name"], "stage/r0.s0")
+        self.assertEqual(shown[0]["actor"], "stage/r0.s0")
 
     def test_an_existing_run_is_not_overwritten(self):
         self.train("train.steps=2", "train.warmup_steps=0", name="there")
