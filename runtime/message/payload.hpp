@@ -49,6 +49,7 @@ public:
     shared.sharing_ = Sharing::once;
     return shared;
   }
+  /// The same of a copy of `bytes`.
   [[nodiscard]] static Payload put(std::span<const std::byte> bytes) { return put(copy_of(bytes)); }
 
   /// Valid as long as any copy of this handle lives.
