@@ -87,7 +87,8 @@ int run_ps(const ParsedCommand& command) {
 
 int run_show(const ParsedCommand& command) {
   const RunFolder folder = find_run_folder(command.get("run-dir"));
-  const std::vector<ActorView> actors = select_in(folder, command.argument(0));
+  std::vector<ActorView> actors = select_in(folder, command.argument(0));
+  look_at_messages(folder, look_at_run(folder), actors);
   if (command.wants_json()) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const ActorView& each : actors) all.push_back(actor_json(each));

@@ -84,6 +84,12 @@ double seconds_since(std::int64_t then_ns, const Observer& observer) {
   return then_ns == 0 ? -1.0 : std::max(0.0, static_cast<double>(observer.now_ns - then_ns) * 1e-9);
 }
 
+std::int64_t monotonic_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 }  // namespace
 
 std::vector<ActorView> assemble_actors(const std::vector<Snapshot>& pages, const std::vector<nlohmann::json>& events,
@@ -115,13 +121,25 @@ std::vector<ActorView> assemble_actors(const std::vector<Snapshot>& pages, const
 }
 
 std::vector<ActorView> look_at_run(const RunFolder& folder) {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
   Observer observer;
-  observer.now_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  observer.now_ns = monotonic_now();
   observer.head = is_run_alive(folder) ? Observer::Head::alive : Observer::Head::gone;
   observer.process_state = process_state;
   return assemble_actors(runtime::read_status_pages(folder.status_pages()), read_json_lines(folder.events()), observer);
+}
+
+void look_at_messages(const RunFolder& folder, const std::vector<ActorView>& all, std::vector<ActorView>& actors) {
+  std::map<std::uint64_t, std::string> names;
+  for (const ActorView& actor : all) names.emplace(runtime::name_hash(actor.name), actor.name);
+  const std::int64_t now = monotonic_now();
+  for (ActorView& actor : actors) {
+    if (!actor.page) continue;
+    for (const runtime::FlightRecord& record : runtime::read_flight(folder.status_pages(), actor.page->actor)) {
+      const auto sender = names.find(record.sender);
+      actor.heard.push_back({static_cast<double>(now - record.began_ns) / 1e9, record.message,
+                             sender == names.end() ? "" : sender->second, record.step, record.micro_batch});
+    }
+  }
 }
 
 const ActorView& find_actor(const std::vector<ActorView>& actors, const std::string& name) {

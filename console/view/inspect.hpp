@@ -23,6 +23,15 @@ struct Incarnation {
   std::string cause;
 };
 
+/// A message that an actor took, from its flight recorder.
+struct HeardMessage {
+  double age_seconds = 0;  ///< since its turn began
+  std::string name;
+  std::string sender;  ///< empty: nobody with a name, or an actor without a page here
+  std::uint32_t step = 0;
+  std::uint32_t micro_batch = 0;
+};
+
 /// One actor of a run, live or dead.
 struct ActorView {
   std::string name;
@@ -31,6 +40,7 @@ struct ActorView {
   double age_seconds = -1.0;              ///< since the page changed; below 0 = unknown
   double busy_seconds = -1.0;             ///< since the turn now running began; below 0 = between turns
   std::vector<Incarnation> history;       ///< oldest first
+  std::vector<HeardMessage> heard;        ///< the last ones, oldest first; filled by look_at_messages() alone
   bool is_former = false;                 ///< of an earlier layout: the run was resumed without it
 };
 
@@ -53,6 +63,9 @@ struct Observer {
 
 /// assemble_actors() over the files of a run folder, now.
 [[nodiscard]] std::vector<ActorView> look_at_run(const RunFolder& folder);
+
+/// Fills `heard` of those that have a page in `folder`, also of dead ones; `all` = whose names a sender may have.
+void look_at_messages(const RunFolder& folder, const std::vector<ActorView>& all, std::vector<ActorView>& actors);
 
 /// The actor with this name. Throws CommandError (not_found) with the names that exist.
 [[nodiscard]] const ActorView& find_actor(const std::vector<ActorView>& actors, const std::string& name);

@@ -120,6 +120,18 @@ std::string render_history(const ActorView& actor, std::size_t width) {
                       width);
 }
 
+std::string render_heard(const ActorView& actor, std::size_t width) {
+  constexpr std::size_t kMost = 12;
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = actor.heard.size() - std::min(kMost, actor.heard.size()); i < actor.heard.size(); ++i) {
+    const HeardMessage& each = actor.heard[i];
+    rows.push_back({format_duration(each.age_seconds), each.name, or_absent(each.sender), std::to_string(each.step),
+                    std::to_string(each.micro_batch)});
+  }
+  const auto right = Column::Align::right;
+  return render_table({{"AGO", right}, {"MESSAGE"}, {"FROM"}, {"STEP", right}, {"MICRO", right}}, rows, width);
+}
+
 /// A JSON value as a person writes it: texts without quotes.
 std::string plain(const nlohmann::json& value) {
   return value.is_string() ? value.get<std::string>()
@@ -190,7 +202,8 @@ std::string render_actor(const ActorView& actor, std::size_t width) {
   };
   std::string text;
   for (const auto& [name, value] : fields) text += padded(name, 16) + value + "\n";
-  return text + "\n" + render_history(actor, width);
+  text += "\n" + render_history(actor, width);
+  return actor.heard.empty() ? text : text + "\n" + render_heard(actor, width);
 }
 
 nlohmann::ordered_json actor_json(const ActorView& actor) {
@@ -203,6 +216,14 @@ nlohmann::ordered_json actor_json(const ActorView& actor) {
                                {"up_seconds", optional_json(each.up)},
                                {"down_seconds", optional_json(each.down)},
                                {"cause", each.cause}});
+  }
+  json["messages"] = nlohmann::ordered_json::array();
+  for (const HeardMessage& each : actor.heard) {
+    json["messages"].push_back({{"age_seconds", each.age_seconds},
+                                {"message", each.name},
+                                {"sender", each.sender},
+                                {"step", each.step},
+                                {"micro_batch", each.micro_batch}});
   }
   return json;
 }

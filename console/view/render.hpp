@@ -15,9 +15,9 @@ namespace troupe::console {
 /// `troupe ps -o json`: an array with one object an actor, empty for none.
 [[nodiscard]] nlohmann::ordered_json actors_json(const std::vector<ActorView>& actors);
 
-/// `troupe show`: all fields of one actor, then its incarnations.
+/// `troupe show`: all fields of one actor, then its incarnations, then the last messages it took.
 [[nodiscard]] std::string render_actor(const ActorView& actor, std::size_t width);
-/// `troupe show -o json`: what ps tells of it, and "history".
+/// `troupe show -o json`: what ps tells of it, "history" and "messages".
 [[nodiscard]] nlohmann::ordered_json actor_json(const ActorView& actor);
 
 /// One line of events.jsonl for people: "   12.345s  actor_down     stage/r0.s1#2  cause=killed by signal 9". A line
