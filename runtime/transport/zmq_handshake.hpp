@@ -50,7 +50,8 @@ struct LinkWelcome {
   static constexpr std::string_view kName = "link.welcome";
   std::uint64_t instance = 0;
   std::uint64_t link = 0;
-  std::uint64_t received = 0;  ///< highest sequence that arrived on this link; 0 on a new one
+  std::uint64_t received =
+      0;  ///< highest sequence that arrived; from the sender: that was sent on this link; 0 on a new one
   std::uint32_t window_messages = 0;
   std::uint64_t window_bytes = 0;
   std::uint32_t arena_open = 0;  ///< 1 = the dialer's arena is mapped, payloads may come through it
@@ -62,8 +63,8 @@ struct LinkWelcome {
   }
 };
 
-/// Sign of life, and from receiver to sender the totals since the link began (totals, so that a lost note costs
-/// nothing).
+/// Sign of life. From receiver to sender the totals since the link began (totals, so that a lost note costs nothing);
+/// from sender to receiver the last that was sent before it.
 struct LinkNote {
   static constexpr std::string_view kName = "link.note";
   std::uint64_t received = 0;           ///< highest sequence that arrived

@@ -59,7 +59,7 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
   }
   Sender& sender = *known;
   sender.last_heard = now;
-  if (kind == EnvelopeKind::credit) return;
+  if (kind == EnvelopeKind::credit) return on_sent_note(route, sender, front->envelope);
   if (kind == EnvelopeKind::bye) {
     (void)send_back(route, control(EnvelopeKind::bye, LinkBye{0, confirmed(sender), "goodbye"}));
     return remove(sender.key, {FailureKind::disconnected, "the node at " + sender.endpoint + " said goodbye"});
@@ -68,6 +68,12 @@ void ZmqInbox::accept(std::size_t listener, std::vector<Frame>& frames, TimePoin
   for (const Frame& frame : frames) size += frame.size();
   const Standing standing = on_sequenced(sender, std::move(front).value(), payload_frames);
   if (standing == Standing::open) confirm_bytes(sender, size, now);
+}
+
+// All that was sent before the note has come before it, or never will: after the last message there is no gap to see.
+void ZmqInbox::on_sent_note(const Route& route, const Sender& sender, const Envelope& envelope) {
+  const Result<LinkNote> note = decode_message<LinkNote>(envelope);
+  if (note && note->received > sender.received && parts_.checks.gap) on_damage(route, {});
 }
 
 ZmqInbox::Sender* ZmqInbox::sender_at(const Route& route) {

@@ -44,8 +44,8 @@ struct GoneSender {
 /// IB-8  A connection has one link at a time.
 /// IB-7  A link that was ended here never begins anew, whatever is said on its connection.
 /// IB-9  What was damaged on the way is never delivered, nor what comes after it on its connection: the link goes on
-/// over
-///       the next, from the last message that was right.
+///       over the next, from the last message that was right.
+/// IB-10 A loss after which nothing more is sent is noticed at the sender's next note, and mended as damage is.
 /// IB-5  What waits for a caller that does not read is bounded; confirmations and credit that found no room are told
 ///       once it reads again.
 class ZmqInbox {
@@ -100,6 +100,7 @@ private:
 
   void accept(std::size_t listener, std::vector<Frame>& frames, TimePoint now);
   void accept_batch(const Route& route, std::span<const std::byte> frame, TimePoint now);
+  void on_sent_note(const Route& route, const Sender& sender, const Envelope& envelope);
   [[nodiscard]] Sender* sender_at(const Route& route);
   void on_damage(const Route& route, std::span<const std::byte> frame);
   void on_hello(const Route& route, const Envelope& envelope, TimePoint now);

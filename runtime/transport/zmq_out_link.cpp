@@ -330,7 +330,7 @@ void ZmqOutLink::tick(TimePoint now) {
                   "no sign of life from " + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
     }
     if (now - last_sent_ >= parts_.options.heartbeat) {
-      Envelope envelope = encode_message(LinkNote{});
+      Envelope envelope = encode_message(LinkNote{next_sequence_ - 1, 0, 0});
       envelope.header.kind = EnvelopeKind::credit;
       send_control(std::move(envelope), now);
     }

@@ -40,8 +40,8 @@ TEST(Render, OneActorsLastMessagesAreItsEnd) {
   ActorView stage = two_actors()[0];
   for (std::uint32_t i = 1; i <= 20; ++i) stage.heard.push_back({21.0 - i, "stage.forward", "data/r0", 4, i});
   const std::string text = render_actor(stage, 0);
-  EXPECT_EQ(text.find(" 8\n"), std::string::npos) << "twelve of them";
-  EXPECT_NE(text.find("\n\nAGO  MESSAGE        FROM     STEP  MICRO\n12s  stage.forward  data/r0     4      9\n"),
+  EXPECT_EQ(text.find("13s"), std::string::npos) << "twelve of them";
+  EXPECT_NE(text.find("\n\n AGO  MESSAGE        FROM     STEP  MICRO\n 12s  stage.forward  data/r0     4      9\n"),
             std::string::npos)
       << text;
   EXPECT_EQ(actor_json(stage)["messages"].size(), 20U);

@@ -215,7 +215,7 @@ class BadInput(ProgramTest):
         shown = json.loads(self.troupe("show", "stages(stage=0)", "--run-dir", run, "-o", "json").stdout)
         self.assertEqual(shown[0]["actor"], "stage/r0.s0")
         heard = {(each["message"], each["sender"]) for each in shown[0]["messages"]}
-        self.assertIn(("stage.run_steps", "trainer"), heard)  # its process is gone; what it heard is not
+        self.assertIn(("stage.commit", "trainer"), heard)  # its process is gone; what it heard is not
 
     def test_an_existing_run_is_not_overwritten(self):
         self.train("train.steps=2", "train.warmup_steps=0", name="there")

@@ -102,7 +102,7 @@ private:
   std::size_t asked_ = 0;
 };
 
-TEST(Placer, PC1_PC2_PC6_HoldForRandomEndsAndLostLinks) {
+TEST(PlacerFaults, PC1_PC2_PC6_HoldForRandomEndsAndLostLinks) {
   std::size_t started = 0;
   for (std::uint32_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

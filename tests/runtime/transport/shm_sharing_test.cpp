@@ -23,7 +23,7 @@ struct Arena {
         view(ArenaView::open(folder.path(), own->name(), own->cookie()).value()) {}
 };
 
-TEST(Payload, PuttingItOnceChangesNeitherBytesNorWhoElseHasThem) {
+TEST(ShmSharing, PuttingItOnceChangesNeitherBytesNorWhoElseHasThem) {
   const Payload original = patterned(1000, 1);
   EXPECT_EQ(original.sharing(), Sharing::each);
   const Payload put = Payload::put(original);
@@ -33,7 +33,7 @@ TEST(Payload, PuttingItOnceChangesNeitherBytesNorWhoElseHasThem) {
   EXPECT_TRUE(equal_bytes(Payload::put(original.bytes()), original));
 }
 
-TEST(ShmArena, AR6_ManyBorrowersOfOneCopy) {
+TEST(ShmSharing, AR6_ManyBorrowersOfOneCopy) {
   Arena at(16 * 4096);
   const Payload put = Payload::put(patterned(10 * 4096, 1));
   std::vector<Payload> seen;
@@ -50,7 +50,7 @@ TEST(ShmArena, AR6_ManyBorrowersOfOneCopy) {
   EXPECT_FALSE(at.view->borrow(blocks.front())) << "a slot is borrowed once";
 }
 
-TEST(ShmArena, AR6_ItIsThereUntilTheLastIsDoneAndThePayloadIsGone) {
+TEST(ShmSharing, AR6_ItIsThereUntilTheLastIsDoneAndThePayloadIsGone) {
   Arena at(16 * 4096);
   std::optional<Payload> put = Payload::put(patterned(10 * 4096, 1));
   const Payload same = patterned(10 * 4096, 1);
@@ -68,7 +68,7 @@ TEST(ShmArena, AR6_ItIsThereUntilTheLastIsDoneAndThePayloadIsGone) {
   EXPECT_TRUE(at.own->lend(patterned(16 * 4096, 2).bytes(), 3)) << "the whole room is free";
 }
 
-TEST(ShmArena, AR6_WhatNobodyLooksAtMakesRoomAndIsCopiedAgain) {
+TEST(ShmSharing, AR6_WhatNobodyLooksAtMakesRoomAndIsCopiedAgain) {
   Arena at(16 * 4096);
   const Payload put = Payload::put(patterned(10 * 4096, 1));
   { const Payload seen = at.view->borrow(at.own->lend(put, 1).value()).value(); }
@@ -80,7 +80,7 @@ TEST(ShmArena, AR6_WhatNobodyLooksAtMakesRoomAndIsCopiedAgain) {
   EXPECT_TRUE(equal_bytes(again, put));
 }
 
-TEST(ShmArena, AR6_TheDeadAreTakenBackOneByOne) {
+TEST(ShmSharing, AR6_TheDeadAreTakenBackOneByOne) {
   Arena at(16 * 4096);
   std::optional<Payload> put = Payload::put(patterned(10 * 4096, 1));
   const Payload same = patterned(10 * 4096, 1);
@@ -99,7 +99,7 @@ TEST(ShmArena, AR6_TheDeadAreTakenBackOneByOne) {
   EXPECT_EQ(at.own->shared_payloads(), 0U);
 }
 
-TEST(ShmArena, AR6_SharedAndSingleBlocksNeverLieOverEachOther) {
+TEST(ShmSharing, AR6_SharedAndSingleBlocksNeverLieOverEachOther) {
   Arena at(64 * 4096);
   std::mt19937 random(42);
   struct Held {
@@ -141,7 +141,7 @@ bool is_arena_whole(TestPeer& sender, TestPeer& receiver) {
   return sender.transport->counters().through_arena == before + 1;
 }
 
-TEST(ShmArena, AR6_AHolderThatIsKilledGivesBackItsHoldAndNobodyElses) {
+TEST(ShmSharing, AR6_AHolderThatIsKilledGivesBackItsHoldAndNobodyElses) {
   const TestFolder folder;
   Child child([options = test_options(folder, folder.ipc("child"))](ChildEnd& end) {
     TestPeer peer(options);
@@ -178,7 +178,7 @@ TEST(ShmArena, AR6_AHolderThatIsKilledGivesBackItsHoldAndNobodyElses) {
   }
 }
 
-TEST(ShmArena, AR6_ByWireItIsSentAsAnyOther) {
+TEST(ShmSharing, AR6_ByWireItIsSentAsAnyOther) {
   const TestFolder folder;
   ZmqTransportOptions options = test_options(folder, folder.ipc("left"));
   options.arena_bytes = 0;

@@ -49,7 +49,7 @@ struct Link {
   std::vector<std::uint32_t> left() { return sockets.take_steps(); }
 };
 
-TEST(ZmqOutLink, OL4_UrgentMailLeavesBeforeWhatWaitsAndEachLaneInOrder) {
+TEST(ZmqLanes, OL4_UrgentMailLeavesBeforeWhatWaitsAndEachLaneInOrder) {
   Link at;
   for (const std::uint32_t i : {1U, 2U, 3U}) at.link.post(numbered(i));
   for (const std::uint32_t i : {101U, 102U}) at.link.post(urgent(i));
@@ -61,7 +61,7 @@ TEST(ZmqOutLink, OL4_UrgentMailLeavesBeforeWhatWaitsAndEachLaneInOrder) {
   EXPECT_EQ(at.left(), (std::vector<std::uint32_t>{101, 102, 103, 104, 1, 2, 3, 4}));
 }
 
-TEST(ZmqOutLink, OL4_TheLastWindowOfThePeerIsForUrgentMail) {
+TEST(ZmqLanes, OL4_TheLastWindowOfThePeerIsForUrgentMail) {
   Link at;
   constexpr std::uint32_t kWindow = 4;
   for (std::uint32_t i = 0; i < 50; ++i) at.link.post(numbered(i));
@@ -72,7 +72,7 @@ TEST(ZmqOutLink, OL4_TheLastWindowOfThePeerIsForUrgentMail) {
   EXPECT_EQ(at.left(), (std::vector<std::uint32_t>{100, 101, 102, 103})) << "with the link's own limit as before";
 }
 
-TEST(ZmqOutLink, OL4_OrdinaryMailIsHandedOverInBoundedAmounts) {
+TEST(ZmqLanes, OL4_OrdinaryMailIsHandedOverInBoundedAmounts) {
   Link at;
   const Payload payload = patterned(kMiB, 1);
   for (std::uint32_t i = 0; i < 32; ++i) at.link.post(bulk(i, payload));
@@ -88,7 +88,7 @@ TEST(ZmqOutLink, OL4_OrdinaryMailIsHandedOverInBoundedAmounts) {
   EXPECT_GE(at.left().size(), ahead - 1) << "confirmed, though nothing is done with";
 }
 
-TEST(ZmqOutLink, OL4_UrgentMailOvertakesMegabytesOverARealLink) {
+TEST(ZmqLanes, OL4_UrgentMailOvertakesMegabytesOverARealLink) {
   const TestFolder folder;
   ZmqTransportOptions by_wire = test_options(folder, folder.ipc("left"));
   by_wire.arena_bytes = 0;
@@ -122,7 +122,7 @@ TEST(ZmqOutLink, OL4_UrgentMailOvertakesMegabytesOverARealLink) {
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
-TEST(ZmqOutbox, ZO4_UrgentMailArrivesThoughThePeerIsDoneWithNothing) {
+TEST(ZmqLanes, ZO4_UrgentMailArrivesThoughThePeerIsDoneWithNothing) {
   const TestFolder folder;
   ZmqTransportOptions options = test_options(folder, folder.ipc("left"));
   options.window_messages = 8;

@@ -126,6 +126,16 @@ TEST(ZmqInbox, IB9_ADamagedHelloIsToldToComeAgain) {
   EXPECT_EQ(bye->refused, kDamaged);
 }
 
+TEST(ZmqInbox, IB10_WhatWasLostAtTheEndIsMissedAtTheNextNote) {
+  Receiver at;
+  for (const std::uint64_t sent : {1U, 3U}) {  // nothing is missing; 2 and 3 are
+    Envelope note = encode_message(LinkNote{sent, 0, 0});
+    note.header.kind = EnvelopeKind::credit;
+    at.caller.send(note, {}, {});
+  }
+  at.goes_on();
+}
+
 TEST(ZmqInbox, AVersionThatKnowsNoSealsHearsItInItsOwnLanguage) {
   const TestFolder folder;
   TestPeer peer(test_options(folder, folder.ipc("peer")));
