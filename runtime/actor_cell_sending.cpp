@@ -15,6 +15,11 @@ namespace {
 // Room comes when the receiver has handled a message; much less than handling a large one takes.
 constexpr Duration kRoomCheck = std::chrono::milliseconds(1);
 
+/// The number of a request; 0 of a message.
+std::uint64_t asked_by(const Mail& mail) {
+  return mail.header.kind == EnvelopeKind::request ? mail.header.correlation : 0;
+}
+
 }  // namespace
 
 // ---- requests of this actor ----------------------------------------------------------------------------------------
@@ -267,14 +272,13 @@ void ActorCell::send_kept() {
   std::map<std::string, std::deque<Extras::Kept>>& kept = extras().kept;
   for (auto receiver = kept.begin(); receiver != kept.end();) {
     std::deque<Extras::Kept>& waiting = receiver->second;
+    // Of a request that has its outcome nobody waits for an answer.
+    extras().kept_count -= std::erase_if(waiting, [this](const Extras::Kept& each) {
+      const std::uint64_t asked = asked_by(*each.mail);
+      return asked != 0 && open_.find(asked) == nullptr;
+    });
     while (!waiting.empty()) {
-      const Header& header = waiting.front().mail->header;
-      const std::uint64_t asked = header.kind == EnvelopeKind::request ? header.correlation : 0;
-      if (asked != 0 && open_.find(asked) == nullptr) {  // it has its outcome: nobody waits for an answer
-        waiting.pop_front();
-        --extras().kept_count;
-        continue;
-      }
+      const std::uint64_t asked = asked_by(*waiting.front().mail);
       const Result<Done> sent = route(waiting.front().to, waiting.front().mail);
       if (!sent && sent.failure().kind == FailureKind::overloaded) break;  // what follows keeps its place
       if (!sent && asked != 0) fail_row_later(asked, sent.failure().within("cannot ask " + receiver->first));

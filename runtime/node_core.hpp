@@ -45,7 +45,8 @@ public:
   Result<DirectoryEntry> find_away(const ActorId& to, std::uint64_t receiver);
   /// answer() of what must not be lost to a full link, also when the actor that says it ends: tried again until the
   /// link has room, or is gone. Also of grants, which answer no request.
-  void insist(const ReplyTo& asker, MailPtr mail, const std::string& sender);
+  void insist(const ReplyTo& asker, MailPtr mail, const std::string& sender,
+              Duration again = std::chrono::milliseconds(1));
   /// To the transport, as bytes.
   Result<Done> hand_over(const std::string& endpoint, const Mail& mail, std::string_view sender);
   /// Asks from outside any actor; the outcome goes to `complete`, at the latest at the deadline.

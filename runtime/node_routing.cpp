@@ -99,16 +99,16 @@ Result<Done> NodeCore::hand_over(const std::string& endpoint, const Mail& mail, 
   return parts.transport->send(endpoint, std::move(envelope));
 }
 
-void NodeCore::insist(const ReplyTo& asker, MailPtr mail, const std::string& sender) {
-  constexpr Duration kAgain = std::chrono::milliseconds(1);
+void NodeCore::insist(const ReplyTo& asker, MailPtr mail, const std::string& sender, Duration again) {
+  static constexpr Duration kMostAgain = std::chrono::milliseconds(128);  // many may wait for one that is stuck
   mark_answer(*mail, asker);
   address(*mail, asker.asker, asker.asker_incarnation);
   if (asker.endpoint.empty()) return (void)take_answer(std::move(mail));  // who is gone needs none
   const Result<Done> sent = hand_over(asker.endpoint, *mail, sender);
   if (sent || sent.failure().kind != FailureKind::overloaded) return;  // as above
-  parts.timers->run_at(parts.clock->now() + kAgain,
-                       [this, asker, sender, kept = std::make_shared<MailPtr>(std::move(mail))] {
-                         insist(asker, std::move(*kept), sender);
+  parts.timers->run_at(parts.clock->now() + again,
+                       [this, asker, sender, again, kept = std::make_shared<MailPtr>(std::move(mail))] {
+                         insist(asker, std::move(*kept), sender, std::min(2 * again, kMostAgain));
                        });
 }
 

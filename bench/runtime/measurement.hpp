@@ -75,7 +75,7 @@ inline Load pipelined_between() {
   return {5'000, 100'000, 0, 1, 256};
 }
 inline Load one_way_between() {
-  return {50'000, 1'000'000, 64, 64, 4};
+  return {50'000, 1'000'000, 64, 240, 4};
 }
 inline Load large_between(std::size_t bytes) {
   const int exchanges = static_cast<int>(std::size_t{4} * 1024 * kMiB / bytes);  // 4 GiB in all

@@ -204,6 +204,7 @@ bool ShmArena::has_slot() {
 
 std::optional<ShmArena::Extent> ShmArena::find_room(std::size_t bytes) {
   const std::uint64_t length = round_up(std::max<std::uint64_t>(bytes, 1), kPage);
+  if (length > file_.data_bytes) return std::nullopt;
   std::optional<std::uint64_t> offset = carve(length, reserved_);
   if (!offset) {  // before the arena grows, everything that was given back is used
     collect(lent_.size());
@@ -214,8 +215,7 @@ std::optional<ShmArena::Extent> ShmArena::find_room(std::size_t bytes) {
     drop_shared(Keep::borrowed);
     offset = carve(length, file_.data_bytes);
   }
-  if (!offset) return std::nullopt;
-  return Extent{*offset, length};
+  return offset ? std::optional(Extent{*offset, length}) : std::nullopt;
 }
 
 void ShmArena::drop_shared(Keep keep) {

@@ -48,6 +48,14 @@ bool is_sane_endpoint(std::string_view endpoint) {
   return parsed.ec == std::errc{} && parsed.ptr == end && port > 0 && port <= kMaxPort;
 }
 
+bool never_leaves_machine(std::string_view endpoint) {
+  if (endpoint.starts_with(kIpc)) return true;
+  if (!endpoint.starts_with(kTcp)) return false;
+  const std::string_view host = endpoint.substr(kTcp.size(), endpoint.rfind(':') - kTcp.size());
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || host == "[::1]" || (is_number && host.starts_with("127."));
+}
+
 const std::string& endpoint_for(const LinkIdentity& self, std::string_view peer) {
   const bool second = !self.also_endpoint.empty() && scheme_of(self.also_endpoint) == scheme_of(peer) &&
                       scheme_of(self.endpoint) != scheme_of(peer);

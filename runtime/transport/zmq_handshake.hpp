@@ -113,6 +113,8 @@ struct LinkIdentity {
 [[nodiscard]] std::uint64_t random_id();
 /// True for "ipc:///path" and "tcp://host:port" of printable characters and sane length.
 [[nodiscard]] bool is_sane_endpoint(std::string_view endpoint);
+/// Whether what is sent there passes no network: ipc, and tcp to the machine's own loopback.
+[[nodiscard]] bool never_leaves_machine(std::string_view endpoint);
 /// The own endpoint to announce on a link to `peer`: one of the same scheme when there is one.
 [[nodiscard]] const std::string& endpoint_for(const LinkIdentity& self, std::string_view peer);
 

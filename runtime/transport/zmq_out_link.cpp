@@ -1,7 +1,6 @@
 #include "runtime/transport/zmq_out_link.hpp"
 
 #include "runtime/message/message.hpp"
-#include "runtime/transport/zmq_seal.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -24,7 +23,13 @@ std::string seconds_text(Duration duration) {
 }  // namespace
 
 ZmqOutLink::ZmqOutLink(std::string endpoint, std::uint64_t id, const LinkParts& parts, TimePoint now)
-    : endpoint_(std::move(endpoint)), id_(id), parts_(parts), not_up_since_(now), last_heard_(now), last_sent_(now) {
+    : endpoint_(std::move(endpoint)),
+      id_(id),
+      parts_(parts),
+      summed_(summed_on(endpoint_, parts_.options.key.has_value())),
+      not_up_since_(now),
+      last_heard_(now),
+      last_sent_(now) {
   dial(now);
 }
 
@@ -50,9 +55,7 @@ void ZmqOutLink::dial(TimePoint now) {
   hello.arena_cookie = parts_.self.arena_cookie;
   hello.dialed = endpoint_;
   hello.next_sequence = kept_.empty() ? next_sequence_ : kept_.front().first;
-  Envelope envelope = encode_message(hello);
-  envelope.header.kind = EnvelopeKind::hello;
-  send_control(std::move(envelope), now);
+  send_control(EnvelopeKind::hello, encode_message(hello), now);
 }
 
 // The connection is gone, the peer perhaps not: a new one begins with a clean queue.
@@ -142,7 +145,7 @@ void ZmqOutLink::transmit(Envelope envelope, TimePoint now) {
       places.push_back({PayloadWay::arena, *block});
       ++parts_.tally.through_arena;
     } else {
-      places.push_back(place_by_wire(payload));
+      places.push_back(place_by_wire(payload, summed_));
       kept.by_wire.push_back(std::move(payload));
     }
   }
@@ -186,7 +189,8 @@ bool ZmqOutLink::put_on_wire(Kept& kept, TimePoint now) {
   return connection_->send(frames);
 }
 
-void ZmqOutLink::send_control(Envelope envelope, TimePoint now) {
+void ZmqOutLink::send_control(EnvelopeKind kind, Envelope envelope, TimePoint now) {
+  envelope.header.kind = kind;
   envelope.header.job = parts_.self.job;
   std::vector<Frame> frames;
   frames.push_back(encode_sealed_front(envelope, {}));
@@ -266,6 +270,7 @@ void ZmqOutLink::on_note(const LinkNote& note, TimePoint now) {
     return;
   }
   confirm(note.received);
+  if (kept_.empty()) damages_ = 0;  // both ways are in order; a welcome alone does not say so of the way back
   released_ = told;
   flush(now);
 }
@@ -293,7 +298,6 @@ void ZmqOutLink::confirm(std::uint64_t received) {
     kept_.pop_front();
     damages_ = 0;
   }
-  if (kept_.empty()) damages_ = 0;
 }
 
 void ZmqOutLink::read_news(TimePoint now) {
@@ -330,9 +334,7 @@ void ZmqOutLink::tick(TimePoint now) {
                   "no sign of life from " + endpoint_ + " for " + seconds_text(parts_.options.peer_timeout)});
     }
     if (now - last_sent_ >= parts_.options.heartbeat) {
-      Envelope envelope = encode_message(LinkNote{next_sequence_ - 1, 0, 0});
-      envelope.header.kind = EnvelopeKind::credit;
-      send_control(std::move(envelope), now);
+      send_control(EnvelopeKind::credit, encode_message(LinkNote{next_sequence_ - 1, 0, 0}), now);
     }
     return;
   }
@@ -360,9 +362,7 @@ void ZmqOutLink::die(Failure why) {
 void ZmqOutLink::say_bye(TimePoint now) {
   leaving_ = true;
   if (state_ != State::up) return;
-  Envelope envelope = encode_message(LinkBye{0, 0, "the node stops"});
-  envelope.header.kind = EnvelopeKind::bye;
-  send_control(std::move(envelope), now);
+  send_control(EnvelopeKind::bye, encode_message(LinkBye{0, 0, "the node stops"}), now);
 }
 
 bool ZmqOutLink::is_flushed() const {

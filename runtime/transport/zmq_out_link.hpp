@@ -5,6 +5,7 @@
 #include "runtime/transport/zmq_handshake.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
 #include "runtime/transport/zmq_outbox.hpp"
+#include "runtime/transport/zmq_seal.hpp"
 #include "runtime/transport/zmq_tally.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 
@@ -122,7 +123,7 @@ private:
   void send_batch(TimePoint now);
   void send_and_keep(Kept kept, TimePoint now);
   [[nodiscard]] bool put_on_wire(Kept& kept, TimePoint now);
-  void send_control(Envelope envelope, TimePoint now);
+  void send_control(EnvelopeKind kind, Envelope envelope, TimePoint now);
   void on_control(std::span<const std::byte> front, TimePoint now);
   void on_welcome(const LinkWelcome& welcome, TimePoint now);
   void on_note(const LinkNote& note, TimePoint now);
@@ -136,6 +137,7 @@ private:
   const std::string endpoint_;
   const std::uint64_t id_;
   const LinkParts parts_;
+  const Summed summed_;  // its payloads by wire
 
   State state_ = State::dialing;
   Failure why_dead_;

@@ -1,6 +1,7 @@
 #include "runtime/transport/zmq_seal.hpp"
 
 #include "runtime/transport/crc32c.hpp"
+#include "runtime/transport/zmq_handshake.hpp"
 
 #include <cstring>
 
@@ -28,8 +29,14 @@ Result<std::span<const std::byte>> open_frame(std::span<const std::byte> frame, 
   return bytes;
 }
 
-PayloadPlace place_by_wire(const Payload& payload) {
-  return {PayloadWay::wire, BlockRef{0, 0, payload.size(), crc32c(payload.bytes())}};
+Summed summed_on(std::string_view endpoint, bool has_key) {
+  const bool is_encrypted = has_key && endpoint.starts_with(kTcp);
+  return is_encrypted || never_leaves_machine(endpoint) ? Summed::no : Summed::yes;
+}
+
+PayloadPlace place_by_wire(const Payload& payload, Summed summed) {
+  const std::uint32_t sum = summed == Summed::yes ? crc32c(payload.bytes()) : 0;
+  return {PayloadWay::wire, BlockRef{static_cast<std::uint32_t>(summed), 0, payload.size(), sum}};
 }
 
 bool are_intact(std::span<const PayloadPlace> places, std::span<const Frame> payload_frames) {
@@ -37,14 +44,16 @@ bool are_intact(std::span<const PayloadPlace> places, std::span<const Frame> pay
     if (place.way != PayloadWay::wire) continue;
     const std::size_t count = frames_of(place.block.length);
     if (count > payload_frames.size()) return true;
+    const std::span<const Frame> own = payload_frames.first(count);
+    payload_frames = payload_frames.subspan(count);
+    if (place.block.slot == static_cast<std::uint32_t>(Summed::no)) continue;
     std::uint32_t value = 0;
     std::size_t size = 0;
-    for (const Frame& frame : payload_frames.first(count)) {
+    for (const Frame& frame : own) {
       value = crc32c(bytes_of(frame), value);
       size += frame.size();
     }
     if (size == place.block.length && value != place.block.generation) return false;
-    payload_frames = payload_frames.subspan(count);
   }
   return true;
 }
