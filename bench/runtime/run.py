@@ -25,6 +25,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CASES = {
     "request": ("request and reply in a process, p50", "p50_us", False, 1.0),
     "one_way": ("one-way messages in a process, one pair", "per_second", True, 5e6),
+    "request_unrecorded": ("request and reply in a process without flight recorder, p50", "p50_us", False, None),
+    "one_way_unrecorded": ("one-way messages in a process without flight recorder", "per_second", True, None),
     "spawn": ("spawn in a process", "per_second", True, 5e5),
     "request_ipc": ("request and reply, two processes, ipc, p50", "p50_us", False, None),
     "pipelined_ipc": ("requests ahead of their replies, two processes", "per_second", True, 2e5),

@@ -216,8 +216,8 @@ Figures wait_for(Node& node, std::future<Figures> figures) {
 }
 
 template <class A>
-Figures in_process(const Load& load) {
-  Node node({}, make_local_parts(2));
+Figures in_process(const Load& load, NodeOptions options = {}) {
+  Node node(std::move(options), make_local_parts(2));
   node.start().value();
   node.spawn("echo", std::make_unique<Echo>()).value();
   return wait_for(node, start<A>(node, "driver", "echo", load));
@@ -337,6 +337,8 @@ const Cases& cases() {
       {"request", [] { return in_process<Asker>(request_in_process()); }},
       {"request_task", [] { return in_process<TaskAsker>(request_in_process()); }},
       {"one_way", [] { return in_process<Pusher>(one_way_in_process()); }},
+      {"request_unrecorded", [] { return in_process<Asker>(request_in_process(), {.flight_records = 0}); }},
+      {"one_way_unrecorded", [] { return in_process<Pusher>(one_way_in_process(), {.flight_records = 0}); }},
       {"spawn", spawn_many},
       {"request_ipc", [] { return between("ipc", one_pair<Asker>(request_between())); }},
       {"pipelined_ipc", [] { return between("ipc", one_pair<Asker>(pipelined_between())); }},
