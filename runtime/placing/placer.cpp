@@ -67,6 +67,9 @@ void Placer::watch_once(const ActorId& actor, Context& context) {
 // ---- nodes ---------------------------------------------------------------------------------------------------------
 
 void Placer::join_node(const JoinNode& message, Context& context) {
+  if (message.host.name != std::string(kHostNames) + message.node) {
+    return context.reply_failure({FailureKind::unknown, message.host.name + " is not the host of " + message.node});
+  }
   const std::string endpoint = endpoint_of_sender(context);
   if (const NodeRow* const known = book_.find_node(message.node)) {
     if (known->endpoint != endpoint) {
@@ -76,9 +79,6 @@ void Placer::join_node(const JoinNode& message, Context& context) {
     }
     // Its host begins anew, which it does with no actor.
     lose_node(NodeRow(*known), {FailureKind::disconnected, "node " + message.node + " has joined anew"}, context);
-  }
-  if (message.host.name != std::string(kHostNames) + message.node) {
-    return context.reply_failure({FailureKind::unknown, message.host.name + " is not the host of " + message.node});
   }
   context.node().announce({message.host, endpoint});
   book_.add_node({message.node, message.host, endpoint, message.total, message.classes});

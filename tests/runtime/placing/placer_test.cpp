@@ -303,6 +303,23 @@ TEST(Placer, PC6_ASecondNodeOfANameIsRefused) {
   EXPECT_FALSE(job.head.request<NodeJoined>(kPlacerName, JoinNode{"c", {"host/a", 1}, {}, {}}));
 }
 
+TEST(Placer, PC6_WhoIsNotTheHostOfANodeDoesNotMakeItLost) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1"));
+  const auto joins = [&job, &a](const ActorId& host) {
+    job.act(a, "second", [host](Context& context) {
+      const JoinNode join{"a", host, Resources::of("cpu=1"), {"worker"}};
+      context.request<NodeJoined>({std::string(kPlacerName)}, join, seconds(1),
+                                  [](const Result<NodeJoined>&, Context&) {});
+    });
+  };
+  joins({"host/c", 1});
+  EXPECT_NE(job.ask_why("w/x").find("runs on node a"), std::string::npos) << job.ask_why("w/x");
+  joins({"host/a", 2});
+  EXPECT_EQ(job.ask_why("w/x"), "w/x#1 ended on node a: node a is lost: node a has joined anew");
+}
+
 TEST(Placer, PC7_WhoAsksForANameReachesTheActorOrHearsWhyNot) {
   PlacingJob job;
   DeterministicNode& a = job.add("a", "cpu=1");
