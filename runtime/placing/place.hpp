@@ -56,7 +56,7 @@ struct GroupOptions {
 /// Actors to be placed all at once, or none of them.
 struct PlaceGroup {
   std::string name;                 ///< what people call it while it waits
-  std::vector<WantedActor> actors;  ///< the answer is in their order
+  std::vector<WantedActor> actors;  ///< at most 512; the answer is in their order
   GroupOptions options = {};        ///< where, and how long
 };
 
