@@ -137,7 +137,7 @@ void Placer::start_group(const DecidedGroup& decided, Context& context) {
     const WantedActor& wanted = decided.group.wish.actors[at];
     PlacedRow& row = *book_.find(wanted.name);
     row.actor.incarnation = context.node().directory().next_incarnation(name_hash(wanted.name));
-    context.request<StartedActor>(
+    context.request_when_room<StartedActor>(
         book_.find_node(row.node)->host, StartActor{row.actor, row.class_name, wanted.arguments}, left,
         [this, name = wanted.name, ticket](const Result<StartedActor>& started, Context& turn) {
           heard_start(name, ticket, started, turn);

@@ -47,6 +47,28 @@ TEST(Placer, PC1_WhenOneDoesNotStartAllAreStoppedAndTheAnswerIsWhy) {
   EXPECT_EQ(job.ask_why("w/bad"), "w/bad#1 ended on node b: stopped");
 }
 
+TEST(Placer, PC1_MoreStartsAtOnceThanALinkHoldsWaitForRoom) {
+  PlacingJob job;
+  job.add("a", "cpu=1");
+  constexpr int kEach = 400;
+  constexpr std::size_t kGroups = 3;
+  static_assert(kEach * kGroups > MemoryNetwork::kWindow);
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    std::vector<WantedActor> wanted;
+    for (int i = 0; i < kEach; ++i) {
+      wanted.push_back({"worker", "w/" + std::to_string(group) + "." + std::to_string(i), {}});
+    }
+    job.begin(job.head, "main", job.placing("g", std::move(wanted)));
+  }
+  job.network.deliver_all();
+  job.network.advance(milliseconds(100));  // who waits looks whether there is room
+  job.network.deliver_all();
+  EXPECT_EQ(job.take_log().size(), kGroups * kEach);
+  const PlacedTexts outcomes = job.take_outcomes();
+  ASSERT_EQ(outcomes.size(), kGroups);
+  for (const std::string& each : outcomes) EXPECT_TRUE(each.starts_with("g: w/")) << each;
+}
+
 TEST(Placer, PC1_WhoIsStoppedOrDiesBeforeAllAreUpTakesTheGroupDown) {
   for (const char* end : {"stop", "death", "node"}) {
     PlacingJob job;
