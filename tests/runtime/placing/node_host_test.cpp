@@ -59,7 +59,7 @@ TEST(NodeHost, NH3_AfterTheLossOfItsPlacerItEndsAllAndJoinsAnew) {
   job.network.deliver_all();
   EXPECT_EQ(job.take_log(), HostTexts{"-w/x#1@a"});
   EXPECT_EQ(ask_start(a, {{"w/y", 1}, "worker", {}}), "disconnected: node a has no placer");
-  (void)job.head.try_spawn(std::string(kPlacerName), std::make_unique<Placer>(), 2).value();
+  (void)job.head.try_spawn(std::string(kPlacerName), std::make_unique<Placer>(1), 2).value();
   job.network.deliver_all();
   for (int i = 0; i < 3; ++i) {
     job.network.advance(seconds(5));

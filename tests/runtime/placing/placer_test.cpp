@@ -192,6 +192,49 @@ TEST(Placer, PC4_ATakenNameIsRefusedWithWhoHoldsItAndIncarnationsGrow) {
   }
 }
 
+TEST(Placer, PC4_APlacerThatComesLaterBeginsAboveWhatAnEarlierOneHasGiven) {
+  using Days = std::chrono::sys_days;
+  const Days begin{std::chrono::year{2025} / 1 / 1};
+  EXPECT_EQ(first_incarnation_at(begin + seconds(90)), 90U);
+  EXPECT_EQ(first_incarnation_at(begin + std::chrono::hours(24 * 365)), 31'536'000U);
+  EXPECT_EQ(first_incarnation_at(begin), 1U);
+  EXPECT_EQ(first_incarnation_at(begin - seconds(5)), 1U) << "a clock that is wrong";
+  // Its node knows nothing; another one knows who lived before.
+  PlacingJob job(100);
+  DeterministicNode& a = job.add("a", "cpu=2");
+  DeterministicNode& b = job.add("b", "cpu=2");
+  a.node().directory().bury({"w/x", 7});
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1", {.on_node = "b"}));
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: w/x#100"});
+  job.act(a, "main", [&job](Context& context) {
+    context.request<Answer>({"w/x", 100}, Ask{5}, seconds(1), [&job](const Result<Answer>& answer, Context&) {
+      job.outcomes.push_back(answer ? "answers" : answer.failure().describe());
+    });
+  });
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"answers"});
+  job.act(b, "second",
+          [](Context& context) { stop_placed(context, "w/x", seconds(1), [](const Result<Ack>&, Context&) {}); });
+  job.act(b, "second", job.placing_worker("w/x", "cpu=1", {.on_node = "b"}));
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: w/x#101"}) << "and each start is higher";
+}
+
+TEST(Placer, PC7_WhoKnowsAnActorToBeDeadHearsSoInWords) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  DeterministicNode& b = job.add("b", "cpu=1");
+  a.node().directory().bury({"w/x", 7});
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1", {.on_node = "b", .lifetime = Lifetime::detached}));
+  const std::string why = "disconnected: node a cannot reach w/x#1, which the placer says is at " + b.endpoint() +
+                          ": here it is known to be dead, or a later one of its name is known";
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: " + why});
+  job.act(a, "main", [&job](Context& context) {
+    find(context, "w/x", seconds(1), [&job](const Result<ActorId>& found, Context&) {
+      job.outcomes.push_back(found ? found->describe() : found.failure().describe());
+    });
+  });
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{why});
+}
+
 TEST(Placer, PC4_ANameThatSomebodyElseUsesThereIsTheAnswer) {
   PlacingJob job;
   DeterministicNode& a = job.add("a", "cpu=2");

@@ -37,7 +37,10 @@ public:
   DeterministicNetwork network;
   DeterministicNode& head = network.add_node("head");
 
-  PlacingJob() { head.spawn<Placer>(std::string(kPlacerName)); }
+  /// `first_incarnation`: of what the placer starts.
+  explicit PlacingJob(std::uint32_t first_incarnation = 1) {
+    head.spawn<Placer>(std::string(kPlacerName), first_incarnation);
+  }
   PlacingJob(const PlacingJob&) = delete;
   PlacingJob& operator=(const PlacingJob&) = delete;
 
