@@ -115,13 +115,12 @@ void run(const std::string& folder) {
   a.node.spawn("director", std::make_unique<Director>(std::move(promise))).value();
   std::cout << why_of(a.node, "work/large") << "\n";
   a.node.request<Ack>(kPlacerName, StopPlaced{"wide/1"}, 5s).value();  // makes room
-  (void)large.get().value();
-  std::cout << why_of(a.node, "work/large") << "\n";
+  std::cout << "then placed:" << nodes_of(a.node, {large.get().value()}) << "\n";
 
   // From a node that has placed nothing: find() tells it where the actor lives.
   const ActorId found = find(c.node, "probe/b", 5s).value();
   const Here answer = c.node.request<Here>(found.name, Where{}, 5s).value();
-  std::cout << "found from c: " << found.describe() << " on node " << answer.node << "\n";
+  std::cout << "found from c: " << found.name << " on node " << answer.node << "\n";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "runtime/observe/nearest_word.hpp"
 
+#include <exception>
 #include <stdexcept>
 
 namespace troupe::runtime {
@@ -23,6 +24,18 @@ void ActorClasses::insert(std::string name, Factory factory) {
   if (!is_new) throw std::invalid_argument("there is already a class named " + at->first);
 }
 
+/// Runs code that is not the runtime's, in the turn of an actor that has others to keep alive: what it throws ends
+/// here.
+Result<std::unique_ptr<Actor>> ActorClasses::call(const Factory& factory, const Arguments& arguments) {
+  try {
+    return factory(arguments);
+  } catch (const std::exception& problem) {
+    return Failure{FailureKind::faulted, std::string(problem.what()) + " (while it was made)"};
+  } catch (...) {
+    return Failure{FailureKind::faulted, "an exception that is no std::exception (while it was made)"};
+  }
+}
+
 Result<std::unique_ptr<Actor>> ActorClasses::make(std::string_view name, const Arguments& arguments) const {
   const auto found = factories_.find(name);
   if (found == factories_.end()) {
@@ -31,7 +44,7 @@ Result<std::unique_ptr<Actor>> ActorClasses::make(std::string_view name, const A
     return Failure{FailureKind::unknown, "no class named " + std::string(name) + " here" + did_you_mean(names(), name) +
                                              "; there are: " + (there.empty() ? "none" : there)};
   }
-  Result<std::unique_ptr<Actor>> made = found->second(arguments);
+  Result<std::unique_ptr<Actor>> made = call(found->second, arguments);
   if (!made) return made.failure().within("class " + found->first);
   if (*made == nullptr) return Failure{FailureKind::unknown, "class " + found->first + " made no actor"};
   return made;

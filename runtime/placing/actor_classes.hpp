@@ -76,11 +76,12 @@ private:
 /// Thread-safety: a plain value; make() from any thread when the factories may be called so.
 /// Ownership:     owns the factories, which borrow what they have captured.
 /// Errors:        add() throws std::invalid_argument for a name that is there already, or none; make() says which names
-///                there are, or what was wrong with the arguments. A factory that throws fails who calls make().
+///                there are, what was wrong with the arguments, or what a factory or a constructor has thrown.
 /// Restart:       a new process makes its own.
 ///
 /// AX-1  make() calls the factory of that name, or says in words why not, with the nearest name there is.
 /// AX-2  Arguments of another kind than the class takes are refused, and no actor is made.
+/// AX-3  What a factory or a constructor throws is a Failure of make(), faulted; who calls it lives on.
 class ActorClasses final {
 public:
   /// Makes an actor, or says why these arguments are not the right ones.
@@ -124,13 +125,14 @@ public:
     });
   }
 
-  /// A new actor of that class (AX-1, AX-2).
+  /// A new actor of that class (AX-1, AX-2, AX-3).
   [[nodiscard]] Result<std::unique_ptr<Actor>> make(std::string_view name, const Arguments& arguments) const;
   /// In their order.
   [[nodiscard]] std::vector<std::string> names() const;
 
 private:
   void insert(std::string name, Factory factory);
+  static Result<std::unique_ptr<Actor>> call(const Factory& factory, const Arguments& arguments);
 
   std::map<std::string, Factory, std::less<>> factories_;
 };

@@ -30,7 +30,8 @@ struct HostOptions {
 ///
 /// Thread-safety: as any actor; the factories of the classes are called in its turns.
 /// Ownership:     owns the classes; the node owns the actors.
-/// Errors:        as answers: no such class, wrong arguments, what on_start() threw. A refused join is logged.
+/// Errors:        as answers: no such class, wrong arguments, what its factory, its constructor or
+///                on_start() threw. A refused join is logged.
 /// Restart:       begins with no actor, under a higher incarnation.
 ///
 /// NH-1  A start is answered when on_start() has returned, or with why not in words.

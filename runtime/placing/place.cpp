@@ -34,6 +34,13 @@ PlaceActors to_message(PlaceGroup wanted, const ActorId& owner, Duration deadlin
   return message;
 }
 
+Result<Done> announce_placed(Node& node, const DirectoryEntry& placed) {
+  if (node.directory().announce(placed)) return Done{};
+  return Failure{FailureKind::disconnected, "node " + node.options().name + " cannot reach " + placed.actor.describe() +
+                                                ", which the placer says is at " + placed.endpoint +
+                                                ": here it is known to be dead, or a later one of its name is known"};
+}
+
 Result<std::vector<ActorId>> announce_placed(Node& node, const PlacedActors& placed, std::size_t asked) {
   if (placed.actors.size() != asked) {
     return Failure{FailureKind::unknown, "the placer has placed " + std::to_string(placed.actors.size()) + " of " +
@@ -41,7 +48,7 @@ Result<std::vector<ActorId>> announce_placed(Node& node, const PlacedActors& pla
   }
   std::vector<ActorId> ids;
   for (const DirectoryEntry& each : placed.actors) {
-    node.announce(each);
+    if (const Result<Done> known = announce_placed(node, each); !known) return known.failure();
     ids.push_back(each.actor);
   }
   return ids;
@@ -67,7 +74,7 @@ Result<ActorId> place(Node& node, PlaceActor wanted, Duration deadline) {
 Result<ActorId> find(Node& node, const std::string& name, Duration deadline) {
   const Result<FoundActor> found = node.request<FoundActor>(kPlacerName, FindPlaced{name}, deadline);
   if (!found) return found.failure();
-  node.announce(found->actor);
+  if (const Result<Done> known = announce_placed(node, found->actor); !known) return known.failure();
   return found->actor.actor;
 }
 

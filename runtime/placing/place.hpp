@@ -25,7 +25,8 @@
 /// `then` is called once, in a turn of the actor that asked, which is the owner of what it has placed: with it, it
 /// ends. When it is called with an actor, messages of this node reach that. What cannot be placed now waits until the
 /// deadline, and the Failure says why in words; when the placer itself does not answer, the Failure comes kPlacingGrace
-/// later. To hear of the end of a placed actor, watch() it.
+/// later. It is a Failure too when this node knows already that an actor of the answer is dead: what is left of its
+/// group is still placed, and can be stopped by name. To hear of the end of a placed actor, watch() it.
 namespace troupe::runtime {
 
 /// How much later than the deadline a placer that does not answer is a Failure.
@@ -56,7 +57,7 @@ struct GroupOptions {
 /// Actors to be placed all at once, or none of them.
 struct PlaceGroup {
   std::string name;                 ///< what people call it while it waits
-  std::vector<WantedActor> actors;  ///< the answer is in their order
+  std::vector<WantedActor> actors;  ///< at most 512; the answer is in their order
   GroupOptions options = {};        ///< where, and how long
 };
 
@@ -64,7 +65,10 @@ struct PlaceGroup {
 [[nodiscard]] PlaceActors to_message(PlaceActor wanted, const ActorId& owner, Duration deadline);
 /// The same for a group.
 [[nodiscard]] PlaceActors to_message(PlaceGroup wanted, const ActorId& owner, Duration deadline);
-/// Remembers where they are, and says who; a Failure for an answer with more or fewer than were asked for.
+/// Remembers where a placed actor is; a Failure when this node knows that it is dead, or of a later one of its name.
+[[nodiscard]] Result<Done> announce_placed(Node& node, const DirectoryEntry& placed);
+/// Remembers where they are, and says who; a Failure for an answer with more or fewer than were asked for, or with one
+/// that this node knows to be dead.
 [[nodiscard]] Result<std::vector<ActorId>> announce_placed(Node& node, const PlacedActors& placed, std::size_t asked);
 
 /// From outside any actor (a main function, a test): detached actors only; waits. Not from a turn.
@@ -100,7 +104,9 @@ void ask_where(Context& context, std::string name, Duration deadline, Shape shap
       placer_id(), FindPlaced{std::move(name)}, deadline,
       [shape = std::move(shape), then = std::move(then)](const Result<FoundActor>& found, Context& turn) mutable {
         if (!found) return then(Result<Out>(found.failure()), turn);
-        turn.node().announce(found->actor);
+        if (const Result<Done> known = announce_placed(turn.node(), found->actor); !known) {
+          return then(Result<Out>(known.failure()), turn);
+        }
         then(Result<Out>(shape(found->actor.actor)), turn);
       });
 }

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace troupe::runtime {
@@ -49,7 +50,14 @@ struct Placer::StopAgain {
   }
 };
 
-Placer::Placer() = default;
+std::uint32_t first_incarnation_at(std::chrono::system_clock::time_point now) {
+  constexpr std::chrono::sys_days kBegin{std::chrono::year{2025} / 1 / 1};
+  const std::int64_t passed = std::chrono::duration_cast<std::chrono::seconds>(now - kBegin).count();
+  constexpr std::int64_t kHighest = std::numeric_limits<std::uint32_t>::max() / 2;  // leaves room for starts
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 1, kHighest));
+}
+
+Placer::Placer(std::uint32_t first_incarnation) : first_incarnation_(first_incarnation) {}
 Placer::~Placer() = default;
 
 Behavior Placer::behavior() {
@@ -67,6 +75,9 @@ void Placer::watch_once(const ActorId& actor, Context& context) {
 // ---- nodes ---------------------------------------------------------------------------------------------------------
 
 void Placer::join_node(const JoinNode& message, Context& context) {
+  if (message.host.name != std::string(kHostNames) + message.node) {
+    return context.reply_failure({FailureKind::unknown, message.host.name + " is not the host of " + message.node});
+  }
   const std::string endpoint = endpoint_of_sender(context);
   if (const NodeRow* const known = book_.find_node(message.node)) {
     if (known->endpoint != endpoint) {
@@ -76,9 +87,6 @@ void Placer::join_node(const JoinNode& message, Context& context) {
     }
     // Its host begins anew, which it does with no actor.
     lose_node(NodeRow(*known), {FailureKind::disconnected, "node " + message.node + " has joined anew"}, context);
-  }
-  if (message.host.name != std::string(kHostNames) + message.node) {
-    return context.reply_failure({FailureKind::unknown, message.host.name + " is not the host of " + message.node});
   }
   context.node().announce({message.host, endpoint});
   book_.add_node({message.node, message.host, endpoint, message.total, message.classes});
@@ -136,8 +144,9 @@ void Placer::start_group(const DecidedGroup& decided, Context& context) {
   for (std::size_t at = 0; at < decided.places.size(); ++at) {
     const WantedActor& wanted = decided.group.wish.actors[at];
     PlacedRow& row = *book_.find(wanted.name);
-    row.actor.incarnation = context.node().directory().next_incarnation(name_hash(wanted.name));
-    context.request<StartedActor>(
+    row.actor.incarnation =
+        std::max(first_incarnation_, context.node().directory().next_incarnation(name_hash(wanted.name)));
+    context.request_when_room<StartedActor>(
         book_.find_node(row.node)->host, StartActor{row.actor, row.class_name, wanted.arguments}, left,
         [this, name = wanted.name, ticket](const Result<StartedActor>& started, Context& turn) {
           heard_start(name, ticket, started, turn);

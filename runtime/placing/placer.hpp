@@ -7,6 +7,7 @@
 #include "runtime/placing/placing_protocol.hpp"
 #include "runtime/watch.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,10 +18,15 @@
 
 namespace troupe::runtime {
 
+/// Whole seconds from the begin of 2025 (UTC) on, at least 1: what a placer that starts then begins with.
+[[nodiscard]] std::uint32_t first_incarnation_at(std::chrono::system_clock::time_point now);
+
 /// Who is placed where in a job: one actor, named kPlacerName, on a node that all others know. Nodes join it by
 /// themselves (spawn_host()); actors and main functions ask it (runtime/placing/place.hpp).
 ///
 /// It keeps what it knows in memory: when it ends, hosts end what it had placed, and join the next one with nothing.
+/// The next one does not know which incarnations others have seen: so each begins where no earlier one has been, at the
+/// seconds of the clock, and nobody takes its actors for those that have died before.
 ///
 /// Thread-safety: as any actor.
 /// Ownership:     of the names of what it has placed; nodes own their actors.
@@ -33,7 +39,8 @@ namespace troupe::runtime {
 /// its
 ///       deadline it is refused with the reason in words.
 /// PC-4  A name has one holder in the job, and each start of it a higher incarnation; who asks for a name that is taken
-///       hears who holds it, and where.
+///       hears who holds it, and where. The next placer's incarnations are higher too, as long as its clock is ahead of
+///       where the earlier one began by more seconds than any name had starts.
 /// PC-5  When an actor ends, what it owns is stopped and what it waits for is taken back; detached actors stay.
 /// PC-6  With a lost node its resources go, and its actors are dead to the placer: their names are free, and whoever
 /// asks
@@ -41,7 +48,9 @@ namespace troupe::runtime {
 /// PC-7  Whoever asks for a name hears where it lives now, or in words why it does not.
 class Placer final : public Actor {
 public:
-  Placer();
+  /// `first_incarnation`: of names that are new to this node, from 1; higher than any that an earlier placer of the job
+  /// has given.
+  explicit Placer(std::uint32_t first_incarnation = first_incarnation_at(std::chrono::system_clock::now()));
   ~Placer() override;
 
   Behavior behavior() override;
@@ -82,6 +91,7 @@ private:
   void end_owner(const ActorId& owner, Context& context);
   void forget_owner(const ActorId& owner, Context& context);
 
+  const std::uint32_t first_incarnation_;
   PlacingBook book_;
   std::map<std::uint64_t, Asked> asked_;
   std::multimap<std::string, ReplyTo> stoppers_;  // who waits for the end of that name

@@ -53,6 +53,11 @@ std::string owner_of(const PlacedRow& row) {
 
 Result<Done> PlacingBook::check(const PlaceActors& wish) const {
   if (wish.actors.empty()) return refused("a group of nobody cannot be placed");
+  if (wish.actors.size() > kMaxGroup) {
+    return refused("a group of " + std::to_string(wish.actors.size()) +
+                   " actors is larger than can be placed at once, " + std::to_string(kMaxGroup) +
+                   ": make several groups of it");
+  }
   if (waiting_.size() >= kMaxWaiting) {
     return Failure{FailureKind::overloaded, std::to_string(waiting_.size()) + " groups wait for places already"};
   }

@@ -63,6 +63,8 @@ public:
   /// More wait for nobody: they are refused as overloaded.
   static constexpr std::size_t kMaxWaiting = 1024;
   static constexpr std::size_t kEndedKept = 256;
+  /// The most actors of a group: the answer says where each is, and is one message.
+  static constexpr std::size_t kMaxGroup = 512;
 
   /// Whether such a group can wait for places here.
   [[nodiscard]] Result<Done> check(const PlaceActors& wish) const;

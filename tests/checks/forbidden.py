@@ -6,14 +6,15 @@ import tree
 
 LIBRARIES = ("runtime/", "gpt2/", "scheduler/", "actors/", "console/")
 
-# Where an exception of somebody else's code ends: an actor's turn, a call of ZeroMQ or LibTorch, a program.
-CATCHERS = re.compile(r"^(runtime/actor_cell\.cpp|runtime/transport/zmq_\w+\.cpp|actors/collective/nccl_\w+\.cpp|.*_main\.cpp)$")
+# Where an exception of somebody else's code ends: an actor's turn, its making in the turn of a host, a call of ZeroMQ or
+# LibTorch, a program.
+CATCHERS = re.compile(r"^(runtime/actor_cell\.cpp|runtime/placing/actor_classes\.cpp|runtime/transport/zmq_\w+\.cpp|actors/collective/nccl_\w+\.cpp|.*_main\.cpp)$")
 # Where a process ends at once: a forked child before exec, a fault on purpose.
 ENDERS = re.compile(r"^(scheduler/(child_process|fork_server)\.cpp|actors/fault_plan\.cpp|.*_main\.cpp)$")
 
 RULES = [  # (pattern in code without comments, files it is about, files that may, why)
     (r"\bcatch\s*\(", r"^(?!tests/|bench/|examples/)", CATCHERS,
-     "catch belongs where an actor's turn, a foreign library or a program ends"),
+     "catch belongs where an actor's turn or its making, a foreign library or a program ends"),
     (r"\bFRIEND_TEST\b|\bfriend\s+class\s+\w*Test\b", "", None, "tests use the public interface"),
     (r"\bsleep_for\b|\bsleep_until\b|\busleep\s*\(", r"^(tests/.*\.[ch]pp)$", None,
      "a test that sleeps is slow or wrong: wait for the event, or turn a manual clock"),

@@ -29,6 +29,12 @@ public:
   const std::size_t size;
 };
 
+class Throwing final : public Actor {
+public:
+  Throwing() { throw std::runtime_error("no such device"); }
+  Behavior behavior() override { return {}; }
+};
+
 struct Started {
   static constexpr std::string_view kName = "test.arguments_carrier";
   Arguments arguments;
@@ -82,6 +88,19 @@ TEST(ActorClasses, AX2_OtherArgumentsAreRefusedInWords) {
             "class sized: arguments are to be a test.number, and are bulk bytes");
   EXPECT_EQ(classes.make("filled", Ask{1}).failure().text,
             "class filled: arguments are to be bulk bytes, and are a test.ask");
+}
+
+TEST(ActorClasses, AX3_WhatAFactoryOrAConstructorThrowsIsAFailure) {
+  ActorClasses classes;
+  classes.add<Throwing>("throwing");
+  classes.add("own", [](const Arguments&) -> std::unique_ptr<Actor> { throw 7; });
+  const auto thrown = classes.make("throwing", {});
+  ASSERT_FALSE(thrown);
+  EXPECT_EQ(thrown.failure().describe(), "faulted: class throwing: no such device (while it was made)");
+  const auto number = classes.make("own", {});
+  ASSERT_FALSE(number);
+  EXPECT_EQ(number.failure().describe(),
+            "faulted: class own: an exception that is no std::exception (while it was made)");
 }
 
 TEST(ActorClasses, AX1_ArgumentsTravel) {

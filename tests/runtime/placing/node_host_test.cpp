@@ -23,9 +23,19 @@ TEST(NodeHost, NH1_AStartIsAnsweredWhenItIsUpOrWithWhyNot) {
   EXPECT_EQ(ask_start(a, {{"w/y", 1}, "sized", {}}),
             "unknown: class sized: arguments are to be a test.number, and are nothing");
   EXPECT_EQ(ask_start(a, {{"w/y", 1}, "workre", {}}),
-            "unknown: no class named workre here (did you mean worker?); there are: broken, sized, worker");
+            "unknown: no class named workre here (did you mean worker?); there are: broken, sized, unmade, worker");
   EXPECT_EQ(ask_start(a, {{"w/y", 1}, "worker", {}}), "w/y#2") << "the first has been";
   EXPECT_EQ(ask_start(a, {{"", 1}, "worker", {}}), "unknown: an actor's name has 1 to 200 letters");
+}
+
+TEST(NodeHost, NH1_AFactoryThatThrowsIsAnAnswerAndTheOthersLiveOn) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  EXPECT_EQ(ask_start(a, {{"w/x", 1}, "worker", {}}), "w/x#1");
+  EXPECT_EQ(ask_start(a, {{"w/y", 1}, "unmade", {}}), "faulted: class unmade: no room (while it was made)");
+  job.network.deliver_all();
+  EXPECT_EQ(job.take_log(), HostTexts{"+w/x#1@a"}) << "nothing has ended";
+  EXPECT_EQ(ask_start(a, {{"w/y", 1}, "worker", {}}), "w/y#1");
 }
 
 TEST(NodeHost, NH2_AStopIsAnsweredWhenTheActorIsGone) {
@@ -49,7 +59,7 @@ TEST(NodeHost, NH3_AfterTheLossOfItsPlacerItEndsAllAndJoinsAnew) {
   job.network.deliver_all();
   EXPECT_EQ(job.take_log(), HostTexts{"-w/x#1@a"});
   EXPECT_EQ(ask_start(a, {{"w/y", 1}, "worker", {}}), "disconnected: node a has no placer");
-  (void)job.head.try_spawn(std::string(kPlacerName), std::make_unique<Placer>(), 2).value();
+  (void)job.head.try_spawn(std::string(kPlacerName), std::make_unique<Placer>(1), 2).value();
   job.network.deliver_all();
   for (int i = 0; i < 3; ++i) {
     job.network.advance(seconds(5));

@@ -47,6 +47,28 @@ TEST(Placer, PC1_WhenOneDoesNotStartAllAreStoppedAndTheAnswerIsWhy) {
   EXPECT_EQ(job.ask_why("w/bad"), "w/bad#1 ended on node b: stopped");
 }
 
+TEST(Placer, PC1_MoreStartsAtOnceThanALinkHoldsWaitForRoom) {
+  PlacingJob job;
+  job.add("a", "cpu=1");
+  constexpr int kEach = 400;
+  constexpr std::size_t kGroups = 3;
+  static_assert(kEach * kGroups > MemoryNetwork::kWindow);
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    std::vector<WantedActor> wanted;
+    for (int i = 0; i < kEach; ++i) {
+      wanted.push_back({"worker", "w/" + std::to_string(group) + "." + std::to_string(i), {}});
+    }
+    job.begin(job.head, "main", job.placing("g", std::move(wanted)));
+  }
+  job.network.deliver_all();
+  job.network.advance(milliseconds(100));  // who waits looks whether there is room
+  job.network.deliver_all();
+  EXPECT_EQ(job.take_log().size(), kGroups * kEach);
+  const PlacedTexts outcomes = job.take_outcomes();
+  ASSERT_EQ(outcomes.size(), kGroups);
+  for (const std::string& each : outcomes) EXPECT_TRUE(each.starts_with("g: w/")) << each;
+}
+
 TEST(Placer, PC1_WhoIsStoppedOrDiesBeforeAllAreUpTakesTheGroupDown) {
   for (const char* end : {"stop", "death", "node"}) {
     PlacingJob job;
@@ -168,6 +190,49 @@ TEST(Placer, PC4_ATakenNameIsRefusedWithWhoHoldsItAndIncarnationsGrow) {
     job.act(b, "second", job.placing_worker("w/x", "cpu=1", {.on_node = start % 2 == 0 ? "a" : "b"}));
     EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: w/x#" + std::to_string(start)});
   }
+}
+
+TEST(Placer, PC4_APlacerThatComesLaterBeginsAboveWhatAnEarlierOneHasGiven) {
+  using Days = std::chrono::sys_days;
+  const Days begin{std::chrono::year{2025} / 1 / 1};
+  EXPECT_EQ(first_incarnation_at(begin + seconds(90)), 90U);
+  EXPECT_EQ(first_incarnation_at(begin + std::chrono::hours(24 * 365)), 31'536'000U);
+  EXPECT_EQ(first_incarnation_at(begin), 1U);
+  EXPECT_EQ(first_incarnation_at(begin - seconds(5)), 1U) << "a clock that is wrong";
+  // Its node knows nothing; another one knows who lived before.
+  PlacingJob job(100);
+  DeterministicNode& a = job.add("a", "cpu=2");
+  DeterministicNode& b = job.add("b", "cpu=2");
+  a.node().directory().bury({"w/x", 7});
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1", {.on_node = "b"}));
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: w/x#100"});
+  job.act(a, "main", [&job](Context& context) {
+    context.request<Answer>({"w/x", 100}, Ask{5}, seconds(1), [&job](const Result<Answer>& answer, Context&) {
+      job.outcomes.push_back(answer ? "answers" : answer.failure().describe());
+    });
+  });
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"answers"});
+  job.act(b, "second",
+          [](Context& context) { stop_placed(context, "w/x", seconds(1), [](const Result<Ack>&, Context&) {}); });
+  job.act(b, "second", job.placing_worker("w/x", "cpu=1", {.on_node = "b"}));
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: w/x#101"}) << "and each start is higher";
+}
+
+TEST(Placer, PC7_WhoKnowsAnActorToBeDeadHearsSoInWords) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  DeterministicNode& b = job.add("b", "cpu=1");
+  a.node().directory().bury({"w/x", 7});
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1", {.on_node = "b", .lifetime = Lifetime::detached}));
+  const std::string why = "disconnected: node a cannot reach w/x#1, which the placer says is at " + b.endpoint() +
+                          ": here it is known to be dead, or a later one of its name is known";
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{"w/x: " + why});
+  job.act(a, "main", [&job](Context& context) {
+    find(context, "w/x", seconds(1), [&job](const Result<ActorId>& found, Context&) {
+      job.outcomes.push_back(found ? found->describe() : found.failure().describe());
+    });
+  });
+  EXPECT_EQ(job.take_outcomes(), PlacedTexts{why});
 }
 
 TEST(Placer, PC4_ANameThatSomebodyElseUsesThereIsTheAnswer) {
@@ -301,6 +366,23 @@ TEST(Placer, PC6_ASecondNodeOfANameIsRefused) {
   EXPECT_EQ(refused.failure().text,
             "a node named a is here already, at memory://a: give the nodes of a job different names");
   EXPECT_FALSE(job.head.request<NodeJoined>(kPlacerName, JoinNode{"c", {"host/a", 1}, {}, {}}));
+}
+
+TEST(Placer, PC6_WhoIsNotTheHostOfANodeDoesNotMakeItLost) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1"));
+  const auto joins = [&job, &a](const ActorId& host) {
+    job.act(a, "second", [host](Context& context) {
+      const JoinNode join{"a", host, Resources::of("cpu=1"), {"worker"}};
+      context.request<NodeJoined>({std::string(kPlacerName)}, join, seconds(1),
+                                  [](const Result<NodeJoined>&, Context&) {});
+    });
+  };
+  joins({"host/c", 1});
+  EXPECT_NE(job.ask_why("w/x").find("runs on node a"), std::string::npos) << job.ask_why("w/x");
+  joins({"host/a", 2});
+  EXPECT_EQ(job.ask_why("w/x"), "w/x#1 ended on node a: node a is lost: node a has joined anew");
 }
 
 TEST(Placer, PC7_WhoAsksForANameReachesTheActorOrHearsWhyNot) {

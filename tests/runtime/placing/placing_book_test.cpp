@@ -79,6 +79,26 @@ TEST(PlacingBook, PB2_ANameHasOneHolderAndWhoIsTold) {
   EXPECT_EQ(refusal(group_of(2, "w/1", "cpu=1").wish), "");
 }
 
+TEST(PlacingBook, PB2_AGroupWhoseAnswerWouldBeTooLargeIsRefusedInWords) {
+  const PlacingBook book;
+  PlaceActors wish;
+  PlacedActors answer;
+  const auto add_one = [&wish, &answer] {
+    const std::string name = "stage/replica-" + std::to_string(wish.actors.size()) + ".of-a-long-name";
+    wish.actors.push_back({"worker", name, {}});
+    answer.actors.push_back({{name, 1}, "tcp://192.168.100.100:50000"});
+    answer.nodes.emplace_back("machine-100");
+  };
+  while (wish.actors.size() < PlacingBook::kMaxGroup) add_one();
+  EXPECT_TRUE(book.check(wish));
+  EXPECT_NO_THROW((void)encode_message(answer)) << "it fits into a message";
+  add_one();
+  const auto refused = book.check(wish);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.failure().text,
+            "a group of 513 actors is larger than can be placed at once, 512: make several groups of it");
+}
+
 TEST(PlacingBook, PB3_LaterOnesDoNotOvertakeForTheSameResources) {
   PlacingBook book;
   book.add_node(node_of("a", "cpu=2,gpu=1"));

@@ -21,7 +21,7 @@ namespace troupe::runtime {
 
 /// A job on deterministic nodes: a placer on "head", nodes that join it, and users who place actors. Its classes are
 /// "worker" (writes its starts and orderly ends to log, dies of a Number, answers an Ask), "broken" (its on_start()
-/// throws) and "sized" (made with a Number).
+/// throws), "unmade" (its factory throws) and "sized" (made with a Number).
 ///
 /// Thread-safety: the test's thread only.
 /// Ownership:     owns network and nodes.
@@ -37,7 +37,10 @@ public:
   DeterministicNetwork network;
   DeterministicNode& head = network.add_node("head");
 
-  PlacingJob() { head.spawn<Placer>(std::string(kPlacerName)); }
+  /// `first_incarnation`: of what the placer starts.
+  explicit PlacingJob(std::uint32_t first_incarnation = 1) {
+    head.spawn<Placer>(std::string(kPlacerName), first_incarnation);
+  }
   PlacingJob(const PlacingJob&) = delete;
   PlacingJob& operator=(const PlacingJob&) = delete;
 
@@ -140,6 +143,7 @@ private:
       hooks.start = [](Context&) { throw std::runtime_error("no such device"); };
       return hooked(std::move(hooks));
     });
+    classes.add("unmade", [](const Arguments&) -> std::unique_ptr<Actor> { throw std::runtime_error("no room"); });
     classes.add("sized", [](const Arguments& arguments) -> Result<std::unique_ptr<Actor>> {
       const Result<Number> number = arguments.as<Number>();
       if (!number) return number.failure();
