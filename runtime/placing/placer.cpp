@@ -129,7 +129,8 @@ void Placer::place_actors(const PlaceActors& message, Context& context) {
     watch_once(message.owner, context);
   }
   place_those_who_can(context);
-  if (asked_.contains(ticket)) (void)context.after(patience, PatienceOver{ticket});
+  const auto unanswered = asked_.find(ticket);
+  if (unanswered != asked_.end()) unanswered->second.patience = context.after(patience, PatienceOver{ticket});
 }
 
 void Placer::place_those_who_can(Context& context) {
@@ -195,14 +196,21 @@ void Placer::finish_group(std::uint64_t ticket, Context& context) {
     }
     spdlog::info("event=placed group={} actors={}", asked.group, placed.actors.size());
     context.reply_to(asked.asker, placed);
-    asked_.erase(ticket);
+    forget_asked(ticket, context);
     return;
   }
   for (const PlacedRow& each : rows) stop_row(*book_.find(each.actor.name), context);
   // Who hears of it finds the names free again; not when one of them does not end.
   if (rows.empty()) return fail_group(ticket, *asked.failure, context);
   asked.due = context.now() + kStartGrace;
-  (void)context.after(kStartGrace, PatienceOver{ticket});
+  context.cancel(asked.patience);
+  asked.patience = context.after(kStartGrace, PatienceOver{ticket});
+}
+
+/// It has its answer: its deadline is nobody's any more.
+void Placer::forget_asked(std::uint64_t ticket, Context& context) {
+  context.cancel(asked_.at(ticket).patience);
+  asked_.erase(ticket);
 }
 
 void Placer::fail_group(std::uint64_t ticket, const Failure& why, Context& context) {
@@ -210,7 +218,7 @@ void Placer::fail_group(std::uint64_t ticket, const Failure& why, Context& conte
   const std::string others = found->second.names.size() > 1 ? "; the others of the group are stopped" : "";
   spdlog::warn("event=not_placed group={} cause=\"{}\"", found->second.group, why.text);
   context.fail_to(found->second.asker, {why.kind, why.text + others});
-  asked_.erase(found);
+  forget_asked(ticket, context);
 }
 
 void Placer::refuse_waiting(std::uint64_t ticket, const Failure& why, Context& context) {
@@ -219,7 +227,7 @@ void Placer::refuse_waiting(std::uint64_t ticket, const Failure& why, Context& c
   if (!group || found == asked_.end()) return;
   spdlog::warn("event=not_placed group={} cause=\"{}\"", group->wish.group, why.text);
   context.fail_to(found->second.asker, why);
-  asked_.erase(found);
+  forget_asked(ticket, context);
   forget_owner(group->wish.owner, context);
   place_those_who_can(context);  // it may have held others up
 }

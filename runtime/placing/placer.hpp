@@ -67,6 +67,7 @@ private:
     std::vector<std::string> names;
     std::size_t starting = 0;  ///< of those that have places
     std::optional<Failure> failure = {};
+    TimerId patience = {};  ///< until it is answered
   };
 
   void join_node(const JoinNode& message, Context& context);
@@ -83,6 +84,7 @@ private:
   void start_group(const DecidedGroup& decided, Context& context);
   void heard_start(const std::string& name, std::uint64_t ticket, const Result<StartedActor>& answer, Context& context);
   void finish_group(std::uint64_t ticket, Context& context);
+  void forget_asked(std::uint64_t ticket, Context& context);
   void fail_group(std::uint64_t ticket, const Failure& why, Context& context);
   void refuse_waiting(std::uint64_t ticket, const Failure& why, Context& context);
   void stop_row(PlacedRow& row, Context& context);

@@ -157,6 +157,28 @@ TEST(Placer, PC3_ANodeThatJoinsMakesRoomAndTheDeadlineEndsTheWait) {
   EXPECT_EQ(job.take_log(), PlacedTexts{"+w/later#1@b"});
 }
 
+TEST(Placer, PC3_OfAGroupThatHasItsAnswerNoDeadlineIsLeft) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  const auto one_round = [&job, &a] {
+    const auto day = std::chrono::hours(24);
+    job.act(a, "main", job.placing_worker("w/up", "cpu=1", {}, day));
+    job.act(a, "main", job.placing("bad", {{"broken", "w/bad", {}}, {"worker", "w/good", {}}}, {}, day));
+    job.act(a, "main", job.placing_worker("w/back", "cpu=1", {}, day));
+    for (const char* name : {"w/back", "w/up"}) {
+      job.act(a, "main", [name](Context& context) {
+        stop_placed(context, name, seconds(1), [](const Result<Ack>&, Context&) {});
+      });
+    }
+    EXPECT_EQ(job.take_outcomes().size(), 3U) << "placed, not started, taken back";
+    job.network.advance(seconds(30));  // what looked after the answers to short requests is done
+    job.network.deliver_all();
+    return job.network.time().waiting();
+  };
+  const std::size_t first = one_round();
+  for (int round = 0; round < 5; ++round) EXPECT_EQ(one_round(), first);
+}
+
 TEST(Placer, PC3_WhoIsRefusedOrTakenBackHoldsNobodyUp) {
   PlacingJob job;
   DeterministicNode& a = job.add("a", "cpu=2");
