@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 
 from program import ProgramTest, Run, main
 
@@ -20,6 +21,18 @@ class JobEnd(ProgramTest):
         self.wait_for(lambda: len(run.figures()) >= 3 or process.poll() is not None, "step 3")
         self.assertEqual(len(self.processes()), 8, "head, fork server, two data actors, four stages")
         return process, run
+
+    def wait_until_nothing_moves(self, run):
+        """No step is finished for a second and a half: one that is under way takes a hundredth of it."""
+        seen = [-1, time.monotonic()]
+
+        def is_still():
+            steps = len(run.figures())
+            if steps != seen[0]:
+                seen[:] = [steps, time.monotonic()]
+            return time.monotonic() - seen[1] > 1.5
+
+        self.wait_for(is_still, "an end of the steps")
 
     def test_an_end_in_good_order(self):
         """JR-1: a job that finishes."""
@@ -41,6 +54,8 @@ class JobEnd(ProgramTest):
         self.wait_for(lambda: (run.folder / "checkpoints" / "step-4").exists(), "step 4")
         stage = next(line["pid"] for line in run.events("actor_up") if line["actor"] == "stage/r0.s1")
         os.kill(stage, signal.SIGSTOP)
+        # It may have done its part of the step under way, whose border is then still reached, and the job stops there.
+        self.wait_until_nothing_moves(run)
         process.send_signal(signal.SIGINT)
         told = ""
         while "stopping at the next step border" not in told:
