@@ -1,5 +1,7 @@
 #pragma once
 
+#include "bench/folder.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -94,24 +96,6 @@ inline void tell_parent(const std::string& text) {
   const std::string line = text + "\n";
   if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) ::_exit(1);
 }
-
-/// A folder of its own, gone with the object.
-class Folder {
-public:
-  Folder() {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-  std::string path_ = "/tmp/troupe-bench-XXXXXX";
-};
 
 /// A T in a file that several processes map: what a process has written there outlives its kill.
 template <class T>

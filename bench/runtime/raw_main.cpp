@@ -1,5 +1,6 @@
 // What the parts below an actor runtime do by themselves: a DEALER and a ROUTER of ZeroMQ in two processes, a plain TCP
 // socket, a copy in memory. runtime_bench_raw CASE prints a line of JSON, of the same exchange as the runtime's.
+#include "bench/folder.hpp"
 #include "bench/runtime/measurement.hpp"
 
 #include <arpa/inet.h>
@@ -63,11 +64,10 @@ void unbounded(Socket& socket) {
 
 class Dealer {
 public:
-  Dealer() : socket_(context_, zmq::socket_type::dealer) { check(mkdtemp(folder_.data()) != nullptr, "mkdtemp"); }
+  Dealer() : socket_(context_, zmq::socket_type::dealer) {}
   ~Dealer() {
     send('e', 0);
     ::waitpid(child_, nullptr, 0);
-    std::filesystem::remove_all(folder_);
   }
   void connect(pid_t child) {
     child_ = child;
@@ -76,7 +76,7 @@ public:
     send('a', 0);
     wait();
   }
-  [[nodiscard]] std::string endpoint() const { return "ipc://" + folder_ + "/b"; }
+  [[nodiscard]] std::string endpoint() const { return "ipc://" + folder_.path() + "/b"; }
   void send(char kind, std::size_t bytes) {
     zmq::message_t header(kHeaderBytes);
     std::memset(header.data(), kind, kHeaderBytes);
@@ -92,7 +92,7 @@ public:
   }
 
 private:
-  std::string folder_ = "/tmp/troupe-bench-XXXXXX";
+  const Folder folder_;
   zmq::context_t context_{1};
   zmq::socket_t socket_;
   pid_t child_ = 0;

@@ -1,3 +1,4 @@
+#include "bench/folder.hpp"
 #include "bench/runtime/troupe_cases.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
@@ -120,12 +121,11 @@ double measure_rounds(Node& node, Sharing sharing, int run) {
 }  // namespace
 
 Figures broadcast_4m() {
-  std::string folder = "/tmp/troupe-bench-XXXXXX";
-  if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
+  const Folder folder;
   std::array<int, 2> told{};
   std::array<int, 2> waits{};
   if (::pipe(told.data()) != 0 || ::pipe(waits.data()) != 0) throw std::runtime_error("pipe");
-  const auto endpoint = [&folder](int number) { return "ipc://" + folder + "/reader" + std::to_string(number); };
+  const auto endpoint = [&folder](int number) { return "ipc://" + folder.path() + "/reader" + std::to_string(number); };
   std::vector<pid_t> children;
   for (int i = 0; i < kReaders; ++i) {
     children.push_back(::fork());  // before there are threads
@@ -140,7 +140,7 @@ Figures broadcast_4m() {
     for (int i = 0; i < kReaders; ++i) {
       if (::read(told[0], &letter, 1) != 1) throw std::runtime_error("a reader does not come up");
     }
-    const std::unique_ptr<Node> node = broadcast_node("ipc://" + folder + "/sender");
+    const std::unique_ptr<Node> node = broadcast_node("ipc://" + folder.path() + "/sender");
     for (int i = 0; i < kReaders; ++i) node->announce({{"reader" + std::to_string(i), 1}, endpoint(i)});
     double each = 0;
     double once = 0;
@@ -153,7 +153,6 @@ Figures broadcast_4m() {
   }
   ::close(waits[1]);
   for (const pid_t child : children) ::waitpid(child, nullptr, 0);
-  std::filesystem::remove_all(folder);
   return figures;
 }
 

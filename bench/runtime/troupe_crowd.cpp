@@ -1,3 +1,4 @@
+#include "bench/folder.hpp"
 #include "bench/runtime/troupe_cases.hpp"
 #include "runtime/gather.hpp"
 #include "runtime/node.hpp"
@@ -128,23 +129,22 @@ Figures poll_crowd(const std::string& folder) {
 }  // namespace
 
 Figures gather_from_10k() {
-  std::string folder = "/tmp/troupe-bench-XXXXXX";
+  const Folder folder;
   int told[2];
-  if (mkdtemp(folder.data()) == nullptr || ::pipe(told) != 0) throw std::runtime_error("no folder or pipe");
+  if (::pipe(told) != 0) throw std::runtime_error("pipe");
   std::vector<pid_t> children;
   for (int i = 1; i < kProcesses; ++i) {
-    children.push_back(start_crowd("ipc://" + folder + "/" + std::to_string(i), i, told[1]));
+    children.push_back(start_crowd("ipc://" + folder.path() + "/" + std::to_string(i), i, told[1]));
   }
   char letter = 0;
   for (int i = 1; i < kProcesses; ++i) {
     if (::read(told[0], &letter, 1) != 1) throw std::runtime_error("a process of the crowd ended");
   }
-  const Figures figures = poll_crowd(folder);
+  const Figures figures = poll_crowd(folder.path());
   for (const pid_t child : children) {
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
   }
-  std::filesystem::remove_all(folder);
   return figures;
 }
 

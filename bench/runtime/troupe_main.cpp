@@ -1,4 +1,5 @@
 // One measurement of the runtime: runtime_bench_troupe CASE prints a line of JSON. run.py puts it beside the peers'.
+#include "bench/folder.hpp"
 #include "bench/runtime/measurement.hpp"
 #include "bench/runtime/troupe_cases.hpp"
 #include "runtime/node.hpp"
@@ -278,10 +279,9 @@ constexpr int kEchoes = 4;
 }
 
 Figures between(const std::string& scheme, const std::function<Figures(Node&)>& measure) {
-  std::string folder = "/tmp/troupe-bench-XXXXXX";
-  if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
+  const Folder folder;
   const auto endpoint = [&](const char* name) {
-    return scheme == "tcp" ? std::string("tcp://127.0.0.1:*") : "ipc://" + folder + "/" + name;
+    return scheme == "tcp" ? std::string("tcp://127.0.0.1:*") : "ipc://" + folder.path() + "/" + name;
   };
   int told[2];
   int waits[2];
@@ -304,7 +304,6 @@ Figures between(const std::string& scheme, const std::function<Figures(Node&)>& 
   }
   ::close(waits[1]);
   ::waitpid(child, nullptr, 0);
-  std::filesystem::remove_all(folder);
   return figures;
 }
 

@@ -1,3 +1,4 @@
+#include "bench/folder.hpp"
 #include "bench/runtime/troupe_cases.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
@@ -106,23 +107,21 @@ int be_an_actor(const std::vector<std::string>& words) {
 class Nursery {
 public:
   Nursery() {
-    if (mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("mkdtemp");
     server_ = ForkServer::create(be_an_actor).value();  // before there are threads
     watch_ = std::make_unique<ProcessWatch>([this](pid_t pid, const Failure&) { ended.push(pid); }, server_.get());
-    node_ = process_node("ipc://" + folder_ + "/registrar");
+    node_ = process_node("ipc://" + folder_.path() + "/registrar");
     node_->spawn("registrar", std::make_unique<Registrar>(up)).value();
   }
   ~Nursery() {
     watch_.reset();
     server_.reset();  // and its children with it
     node_->shutdown(std::chrono::seconds(1));
-    std::filesystem::remove_all(folder_);
   }
   Nursery(const Nursery&) = delete;
   Nursery& operator=(const Nursery&) = delete;
 
   void start(const std::string& name, std::uint32_t incarnation) {
-    watch_->start({"", {name, std::to_string(incarnation), folder_}, "", folder_ + "/log"}).value();
+    watch_->start({"", {name, std::to_string(incarnation), folder_.path()}, "", folder_.path() + "/log"}).value();
   }
   Node& node() { return *node_; }
 
@@ -130,7 +129,7 @@ public:
   Inbox<pid_t> ended;
 
 private:
-  std::string folder_ = "/tmp/troupe-bench-XXXXXX";
+  const Folder folder_;
   std::unique_ptr<ForkServer> server_;
   std::unique_ptr<ProcessWatch> watch_;
   std::unique_ptr<Node> node_;
