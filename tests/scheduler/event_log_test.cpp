@@ -1,12 +1,11 @@
 #include "scheduler/event_log.hpp"
 
+#include "tests/support/file_size_limit.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -20,6 +19,7 @@ namespace troupe::scheduler {
 namespace {
 
 using nlohmann::json;
+using test::FileSizeLimit;
 using test::read_all;
 using test::read_lines;
 using test::TemporaryFolder;
@@ -52,27 +52,6 @@ public:
 private:
   std::shared_ptr<spdlog::logger> before_;
   std::ostringstream text_;
-};
-
-/// No file may grow beyond `bytes` while it lives: what a full disk does to a write.
-class FileSizeLimit final {
-public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
-private:
-  sighandler_t handler_;
-  rlimit before_{};
 };
 
 TEST(EventLog, EL1_EveryLineIsAWholeObjectWithTimeSecondsAndEvent) {
