@@ -33,7 +33,8 @@ void prepare_process(const std::string& job_text) {
   gpt2::fix_numerics(static_cast<int>(parse(job_text).layout.threads_per_stage));
 }
 
-std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::string& job_text) {
+std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::string& job_text,
+                                           const std::filesystem::path& memory) {
   const JobConfig job = parse(job_text);
   if (name == kServerName) {
     return std::make_unique<ServerActor>(job, plan_job(job).total_steps(), FaultPlan::from_environment());
@@ -46,7 +47,7 @@ std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::str
   const std::optional<std::uint32_t> stage =
       dot == std::string_view::npos ? std::nullopt : number_after(name.substr(dot), ".s");
   if (replica && stage)
-    return std::make_unique<StageActor>(StageRole{job, *replica, *stage}, FaultPlan::from_environment());
+    return std::make_unique<StageActor>(StageRole{job, *replica, *stage, memory}, FaultPlan::from_environment());
   throw std::runtime_error("no job has an actor named " + std::string(name));
 }
 

@@ -6,6 +6,7 @@
 #include "gpt2/learning_rate.hpp"
 #include "runtime/actor.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,8 +19,10 @@ namespace troupe::actors {
 /// for a job text that does not parse.
 void prepare_process(const std::string& job_text);
 
-/// The actor with that name ("stage/r0.s1", "data/r0", "ps"). Throws std::runtime_error for a name no job has.
-[[nodiscard]] std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::string& job_text);
+/// The actor with that name ("stage/r0.s1", "data/r0", "ps"); `memory` is its node's folder for states that outlive
+/// processes, empty where there is none. Throws std::runtime_error for a name no job has.
+[[nodiscard]] std::unique_ptr<runtime::Actor> make_actor(std::string_view name, const std::string& job_text,
+                                                         const std::filesystem::path& memory);
 
 /// Opens the data and lays the job out. Throws ConfigError or std::runtime_error with what does not fit.
 [[nodiscard]] JobPlan plan_job(const JobConfig& job);

@@ -35,7 +35,7 @@ void DataActor::serve_steps(const ServeSteps& message, runtime::Context& context
   if (message.epoch < epoch_) return;
   epoch_ = message.epoch;
   next_ = message.step;
-  begun_ = message.step;
+  begun_ = std::max(message.step, message.begun);
   until_ = message.until;
   serve_ahead(context);
 }

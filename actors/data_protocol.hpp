@@ -13,10 +13,11 @@ struct ServeSteps {
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
   std::uint32_t until = 0;
+  std::uint32_t begun = 0;  ///< the step that the first stage needs next, where others need earlier ones again
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(epoch, step, until);
+    archive(epoch, step, until, begun);
   }
 };
 

@@ -50,7 +50,10 @@ StageActor::StageActor(StageRole role, FaultPlan faults)
       faults_(std::move(faults)),
       schedule_(schedule_of(role_)),
       model_(std::make_unique<StageModel>(role_.job, role_.stage, role_.replica)),
-      collective_(make_collective(group_of(role_), devices_of(role_))) {}
+      sent_(role_.job.replays() ? SentLog::Keep::all : SentLog::Keep::nothing),
+      collective_(make_collective(group_of(role_), devices_of(role_), sent_)) {
+  open_snapshots();
+}
 
 StageActor::~StageActor() = default;
 
@@ -70,6 +73,9 @@ runtime::Behavior StageActor::behavior() {
           on(this, &StageActor::border_weights),
           on(this, &StageActor::save),
           on(this, &StageActor::go_on),
+          on(this, &StageActor::regroup),
+          on(this, &StageActor::resume),
+          on(this, &StageActor::lend_state),
           on(this, &StageActor::gather_offer),
           on(this, &StageActor::communicator_id),
           on(this, &StageActor::communicator_entered),
@@ -89,28 +95,6 @@ void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime:
 }
 
 // ---- between steps -------------------------------------------------------------------------------------------------
-
-void StageActor::load(const LoadState& message, runtime::Context& context) {
-  context.note(runtime::Phase::load, message.step, 0);
-  model_->load(message.checkpoint);
-  inbox_.begin_epoch(message.epoch);
-  collective_->reset(message.epoch);
-  tied_.clear();
-  losses_.clear();
-  state_ = State::idle;
-  step_ = message.step;
-  until_ = message.step;
-  next_run_.reset();
-  weights_version_ = 0;
-  border_.reset();
-  incarnations_.clear();
-  const std::vector<std::string> names = JobPlan::names_of(role_.job.layout);
-  for (std::size_t i = 0; i < std::min(names.size(), message.incarnations.size()); ++i) {
-    incarnations_[names[i]] = message.incarnations[i];
-  }
-  context.note(runtime::Phase::idle, step_, 0);
-  context.reply(StateLoaded{message.epoch, message.step});
-}
 
 void StageActor::run(const RunSteps& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch()) return;
@@ -146,7 +130,8 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
 // ---- arrivals ------------------------------------------------------------------------------------------------------
 
 void StageActor::inputs(const BatchInputs& message, runtime::Context& context) {
-  if (inbox_.put(message)) advance(context);
+  if (inbox_.put(message)) return advance(context);
+  tell_differences(context);
 }
 
 void StageActor::targets(const BatchTargets& message, runtime::Context& context) {
@@ -154,11 +139,13 @@ void StageActor::targets(const BatchTargets& message, runtime::Context& context)
 }
 
 void StageActor::activations(const ForwardActivations& message, runtime::Context& context) {
-  if (inbox_.put(message)) advance(context);
+  if (inbox_.put(message)) return advance(context);
+  tell_differences(context);
 }
 
 void StageActor::gradients(const BackwardGradients& message, runtime::Context& context) {
-  if (inbox_.put(message)) advance(context);
+  if (inbox_.put(message)) return advance(context);
+  tell_differences(context);
 }
 
 void StageActor::slice_sums(const SliceSums& message, runtime::Context& context) {
@@ -186,19 +173,21 @@ void StageActor::poll_collective(const PollCollective& message, runtime::Context
 }
 
 void StageActor::tied_gradient(const TiedGradient& message, runtime::Context& context) {
-  if (message.epoch != inbox_.epoch()) return;
+  if (!inbox_.is_of_this_life(message.epoch) || message.step < step_) return;
   tied_.insert_or_assign(message.step, message.gradient);
   if (state_ == State::tying) tie(context);
 }
 
 void StageActor::go_on(const Continue& message, runtime::Context& context) {
-  if (message.epoch == inbox_.epoch() && message.step == step_) advance(context);
+  if (inbox_.is_of_this_life(message.epoch) && message.step == step_) advance(context);
 }
 
 // ---- a step --------------------------------------------------------------------------------------------------------
 
 void StageActor::begin_step(runtime::Context& context) {
   enter(runtime::Phase::idle, 0, context);
+  inbox_.begin_step(step_);
+  std::erase_if(tied_, [this](const auto& entry) { return entry.first < step_; });
   const std::uint32_t count = role_.job.micro_batches_per_replica();
   model_->begin_step({step_, role_.replica * count, count, role_.job.micro_batches()});
   losses_.clear();
@@ -233,9 +222,8 @@ bool StageActor::do_forward(std::uint32_t micro_batch, runtime::Context& context
     return true;
   }
   const TensorBytes output = model_->forward(micro_batch, *batch);  // (B, T, C)
-  (void)context.send_when_room(
-      stage_name(role_.replica, role_.stage + 1),
-      ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output});  // a death ends the epoch
+  sent_.send(stage_name(role_.replica, role_.stage + 1),
+             ForwardActivations{inbox_.epoch(), step_, micro_batch, Purpose::train, output}, context);
   return true;
 }
 
@@ -248,8 +236,8 @@ bool StageActor::do_backward(std::uint32_t micro_batch, runtime::Context& contex
   enter(runtime::Phase::backward, micro_batch, context);
   const TensorBytes input_gradient = model_->backward(micro_batch, output_gradient);  // (B, T, C)
   if (!is_first()) {
-    (void)context.send_when_room(stage_name(role_.replica, role_.stage - 1),
-                                 BackwardGradients{inbox_.epoch(), step_, micro_batch, input_gradient});  // as above
+    sent_.send(stage_name(role_.replica, role_.stage - 1),
+               BackwardGradients{inbox_.epoch(), step_, micro_batch, input_gradient}, context);
   }
   return true;
 }
@@ -282,8 +270,8 @@ void StageActor::reduce(runtime::Context& context) {
         state_ = State::tying;
         if (model_->is_tied_elsewhere()) {
           const std::uint32_t far_end = is_first() ? role_.job.layout.stages - 1 : 0;
-          (void)turn.send_when_room(stage_name(role_.replica, far_end),
-                                    TiedGradient{inbox_.epoch(), step_, model_->tied_part()});
+          sent_.send(stage_name(role_.replica, far_end), TiedGradient{inbox_.epoch(), step_, model_->tied_part()},
+                     turn);
         }
         tie(turn);
       },
@@ -304,7 +292,7 @@ void StageActor::tie(runtime::Context& context) {
 }
 
 void StageActor::vote(runtime::Context& context) {
-  StepVote ballot{inbox_.epoch(), step_, role_.replica, role_.stage, losses_, {}, 0.0};
+  StepVote ballot{inbox_.epoch(), step_, role_.replica, role_.stage, losses_, {}, 0.0, digest_};
   ballot.busy_seconds = std::chrono::duration<double>(busy_).count();
   // Every replica has the same gradient now: one report of its squares is enough.
   if (state_ == State::voted && role_.replica == 0) ballot.squares = model_->squares();
@@ -327,6 +315,7 @@ void StageActor::commit(const Commit& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch() || message.step != step_ || state_ != State::voted) return;
   enter(runtime::Phase::optimizer, 0, context);
   model_->apply(message.learning_rate, message.gradient_scale);
+  sent_.forget_before(message.step);  // all have voted for it: by SG-5 nobody goes back to before it
   end_step(message.until, context);
 }
 
@@ -354,6 +343,7 @@ void StageActor::end_step(std::uint32_t until, runtime::Context& context) {
     next_run_.reset();
   }
   state_ = State::idle;
+  seal_state();
   if (step_ < until_) return begin_step(context);
   context.note(runtime::Phase::idle, step_, 0);
   advance(context);

@@ -3,6 +3,9 @@
 #include "actors/collective/collective.hpp"
 #include "actors/fault_plan.hpp"
 #include "actors/job_plan.hpp"
+#include "actors/recovery/recovery_protocol.hpp"
+#include "actors/recovery/sent_log.hpp"
+#include "actors/recovery/snapshot_file.hpp"
 #include "actors/stage_inbox.hpp"
 #include "actors/stage_protocol.hpp"
 #include "actors/trainer_protocol.hpp"
@@ -11,6 +14,7 @@
 #include "runtime/context.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +30,7 @@ struct StageRole {
   JobConfig job;
   std::uint32_t replica = 0;
   std::uint32_t stage = 0;
+  std::filesystem::path memory = {};  ///< the node's folder for states that outlive processes; empty = none is kept
 };
 
 /// One stage of one replica: forward and backward by the schedule, gradients summed over the replicas, the update once
@@ -41,14 +46,19 @@ struct StageRole {
 /// Thread-safety: single owner thread, pinned (LibTorch keeps thread-local state).
 /// Ownership:     owns its slice of the model, the optimizer's moments and the messages waiting.
 /// Errors:        throws when the model or a checkpoint is unfit; the process ends and is started again.
-/// Restart:       comes back empty, waits for LoadState.
+/// Restart:       comes back empty, waits for LoadState; its state of one of the last two steps lies in its node's
+/// memory
+///                (SnapshotFile), and what it had received is in the logs of those who sent it (SentLog).
 ///
 /// SG-1  Messages are picked by (step, micro-batch, kind) in the schedule's order, whatever the order of arrival.
-/// SG-2  Messages of older epochs change nothing.
+/// SG-2  Decisions of older epochs change nothing, nor do messages from before all began from one step, nor those that
+///       come again.
 /// SG-3  The optimizer runs only after Commit for exactly that (epoch, step).
 /// SG-4  Evaluation happens only between steps, with the weights of the border it was asked for: those that a
 /// checkpoint
 ///       of that border holds, also where replicas train out of step.
+/// SG-5  A vote for a step says that the state before it is sealed in the node's memory (where there is one).
+/// SG-6  A restarted stage sends, for a step that it computes again, the same messages as before.
 class StageActor final : public runtime::Actor {
 public:
   StageActor(StageRole role, FaultPlan faults);
@@ -76,8 +86,18 @@ private:
   void fresh_weights(const FreshWeights& message, runtime::Context& context);
   void border_weights(const BorderWeights& message, runtime::Context& context);
   void save(const SaveShard& message, runtime::Context& context);
+  void regroup(const Regroup& message, runtime::Context& context);
+  void resume(const Resume& message, runtime::Context& context);
+  void lend_state(const LendState& message, runtime::Context& context);
   void go_on(const Continue& message, runtime::Context& context);
 
+  [[nodiscard]] std::string restore(const LoadState& message);
+  void borrow_state(const LoadState& message, runtime::Context& context);
+  [[nodiscard]] StateLoaded begin_at(const LoadState& message);
+  void seal_state();
+  void open_snapshots();
+  void know(const std::vector<std::uint32_t>& incarnations);
+  void tell_differences(runtime::Context& context);
   void begin_step(runtime::Context& context);
   void end_step(std::uint32_t until, runtime::Context& context);
   void advance(runtime::Context& context);
@@ -96,7 +116,11 @@ private:
   const FaultPlan faults_;
   const std::vector<gpt2::Action> schedule_;
   const std::unique_ptr<StageModel> model_;
+  SentLog sent_;
   const std::unique_ptr<Collective> collective_;
+  std::unique_ptr<SnapshotFile> snapshots_;  // none: the node has no room, or the job wants none
+  std::string digest_;                       // of the state at step_, when it was sealed
+  enum class Holds { nothing, state } holds_ = Holds::nothing;
 
   StageInbox inbox_;
   State state_ = State::idle;

@@ -1,41 +1,83 @@
 #include "actors/stage_inbox.hpp"
 
+#include "runtime/transport/crc32c.hpp"
+
 namespace troupe::actors {
 
-void StageInbox::begin_epoch(std::uint32_t epoch) {
+void StageInbox::begin_epoch(std::uint32_t epoch, std::uint32_t since) {
   epoch_ = epoch;
+  since_ = since;
+  step_ = 0;
   training_ = {};
   evaluation_ = {};
   gradients_.clear();
+  seen_.clear();
 }
 
-bool StageInbox::is_current(std::uint32_t epoch) {
-  if (epoch == epoch_) return true;
-  ++refused_;
+void StageInbox::continue_in(std::uint32_t epoch) {
+  epoch_ = epoch;
+  evaluation_ = {};
+}
+
+void StageInbox::begin_step(std::uint32_t step) {
+  step_ = step;
+  const auto is_done = [step](const auto& entry) { return entry.first.first < step; };
+  for (Pile* each : {&training_, &evaluation_}) {
+    std::erase_if(each->inputs, is_done);
+    std::erase_if(each->targets, is_done);
+  }
+  std::erase_if(gradients_, is_done);
+  std::erase_if(seen_, [step](const auto& entry) { return entry.first.second.first < step; });
+}
+
+bool StageInbox::is_new(const Arrival& arrival, const TensorBytes& bytes) {
+  const bool train = arrival.purpose == Purpose::train;
+  if (train ? arrival.epoch < since_ : arrival.epoch != epoch_) {
+    ++refused_;
+    return false;
+  }
+  if (arrival.key.first < step_) {
+    ++repeated_;
+    return false;
+  }
+  if (!train) return true;
+  const std::uint32_t sum = runtime::crc32c(bytes.data.bytes());
+  const auto [first, is_first] = seen_.try_emplace({arrival.kind, arrival.key}, sum);
+  if (is_first) return true;
+  ++repeated_;
+  if (first->second != sum) {
+    const std::string what = arrival.kind == Kind::gradients ? "gradients" : "inputs";
+    differences_.push_back(what + " of micro-batch " + std::to_string(arrival.key.second) + " of step " +
+                           std::to_string(arrival.key.first + 1));
+  }
   return false;
 }
 
 bool StageInbox::put(const BatchInputs& message) {
-  if (!is_current(message.epoch)) return false;
-  pile(message.purpose).inputs.insert_or_assign({message.step, message.micro_batch}, message.tokens);
+  const Key key{message.step, message.micro_batch};
+  if (!is_new({Kind::inputs, message.purpose, message.epoch, key}, message.tokens)) return false;
+  pile(message.purpose).inputs.insert_or_assign(key, message.tokens);
   return true;
 }
 
 bool StageInbox::put(const BatchTargets& message) {
-  if (!is_current(message.epoch)) return false;
-  pile(message.purpose).targets.insert_or_assign({message.step, message.micro_batch}, message);
+  const Key key{message.step, message.micro_batch};
+  if (!is_new({Kind::targets, message.purpose, message.epoch, key}, message.targets)) return false;
+  pile(message.purpose).targets.insert_or_assign(key, message);
   return true;
 }
 
 bool StageInbox::put(const ForwardActivations& message) {
-  if (!is_current(message.epoch)) return false;
-  pile(message.purpose).inputs.insert_or_assign({message.step, message.micro_batch}, message.activations);
+  const Key key{message.step, message.micro_batch};
+  if (!is_new({Kind::inputs, message.purpose, message.epoch, key}, message.activations)) return false;
+  pile(message.purpose).inputs.insert_or_assign(key, message.activations);
   return true;
 }
 
 bool StageInbox::put(const BackwardGradients& message) {
-  if (!is_current(message.epoch)) return false;
-  gradients_.insert_or_assign({message.step, message.micro_batch}, message.gradients);
+  const Key key{message.step, message.micro_batch};
+  if (!is_new({Kind::gradients, Purpose::train, message.epoch, key}, message.gradients)) return false;
+  gradients_.insert_or_assign(key, message.gradients);
   return true;
 }
 

@@ -67,9 +67,7 @@ StageModel::~StageModel() = default;
 
 void StageModel::load(const std::string& checkpoint) {
   Parts& parts = *parts_;
-  parts.model.abort_step();
-  parts.total = at::Tensor();
-  parts.gradient = at::Tensor();
+  abort_step();
   at::Tensor weights = at::zeros({parts.table().flat_size});
   at::Tensor first = at::zeros_like(weights);
   at::Tensor second = at::zeros_like(weights);
@@ -182,6 +180,42 @@ TensorBytes StageModel::weights_ahead(double learning_rate, std::uint32_t update
 
 void StageModel::set_weights(const TensorBytes& weights) {
   parts_->model.weights().copy_(parts_->on_device(weights));
+}
+
+std::size_t StageModel::state_bytes() const {
+  return 3 * static_cast<std::size_t>(parts_->table().flat_size) * sizeof(float);
+}
+
+void StageModel::copy_state(std::span<std::byte> to) const {
+  const std::int64_t count = parts_->table().flat_size;
+  auto* floats = reinterpret_cast<float*>(to.data());
+  at::from_blob(floats, {count}).copy_(parts_->model.weights());
+  at::from_blob(floats + count, {count}).copy_(parts_->optimizer.first_moment());
+  at::from_blob(floats + 2 * count, {count}).copy_(parts_->optimizer.second_moment());
+}
+
+void StageModel::restore_state(std::span<const std::byte> from, std::uint64_t updates) {
+  if (from.size() != state_bytes()) {
+    throw std::runtime_error("a state of " + std::to_string(from.size()) + " bytes for a stage of " +
+                             std::to_string(state_bytes()));
+  }
+  abort_step();
+  const std::int64_t count = parts_->table().flat_size;
+  auto* floats = const_cast<float*>(reinterpret_cast<const float*>(from.data()));  // only read, below
+  parts_->model.weights().copy_(at::from_blob(floats, {count}));
+  parts_->optimizer.first_moment().copy_(at::from_blob(floats + count, {count}));
+  parts_->optimizer.second_moment().copy_(at::from_blob(floats + 2 * count, {count}));
+  parts_->optimizer.set_steps(static_cast<std::int64_t>(updates));
+}
+
+std::uint64_t StageModel::updates() const {
+  return static_cast<std::uint64_t>(parts_->optimizer.steps());
+}
+
+void StageModel::abort_step() {
+  parts_->model.abort_step();
+  parts_->total = at::Tensor();
+  parts_->gradient = at::Tensor();
 }
 
 StageModel::Saved StageModel::save(const std::string& directory) const {

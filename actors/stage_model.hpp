@@ -5,9 +5,11 @@
 #include "actors/stage_inbox.hpp"
 #include "actors/trainer_protocol.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,16 @@ public:
   /// weights() as `updates` more of this rate are expected to leave them (gpt2::AdamW::ahead).
   [[nodiscard]] TensorBytes weights_ahead(double learning_rate, std::uint32_t updates) const;
   void set_weights(const TensorBytes& weights);
+  /// Bytes of the whole state: weights, first and second moments, one after the other.
+  [[nodiscard]] std::size_t state_bytes() const;
+  /// Copies the state into `to`, of state_bytes(), aligned for floats.
+  void copy_state(std::span<std::byte> to) const;
+  /// The state that copy_state() gave, after so many updates of the optimizer; drops what was being computed.
+  void restore_state(std::span<const std::byte> from, std::uint64_t updates);
+  /// Updates of the optimizer so far.
+  [[nodiscard]] std::uint64_t updates() const;
+  /// Drops what was being computed; weights and moments stay.
+  void abort_step();
   /// Writes this slice's shard files into `directory`.
   struct Saved {
     std::string report;  ///< JSON of what was written

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/recovery/recovery_protocol.hpp"
 #include "actors/tensor_bytes.hpp"
 
 #include <cstdint>
@@ -13,18 +14,21 @@ namespace troupe::actors {
 /// What a micro-batch is for: training counts gradients, evaluation only the loss.
 enum class Purpose : std::uint8_t { train = 1, evaluate = 2 };
 
-/// From the trainer (request; answered with StateLoaded): be at the border before `step`, drop everything of older
-/// epochs.
+/// From the trainer (request; answered with StateLoaded): be at the border before `step`, drop what was begun and what
+/// was sent before `since`.
 struct LoadState {
   static constexpr std::string_view kName = "stage.load_state";
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
+  std::uint32_t since = 0;  ///< epoch in which all began from one step: what was sent in it and later counts
+  StateSource source = StateSource::checkpoint;
   std::string checkpoint;                   ///< folder to load from; empty = initial weights from the seed
+  std::string lender;                       ///< the sibling to ask, for a state from one
   std::vector<std::uint32_t> incarnations;  ///< of the whole job, in the order of actor_names(): for the log
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(epoch, step, checkpoint, incarnations);
+    archive(epoch, step, since, source, checkpoint, lender, incarnations);
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace troupe::actors {
 
@@ -18,11 +19,22 @@ MicroBatchLoss sum_losses(std::vector<MicroBatchLoss> losses) {
 }
 
 void StepTally::add(const StepVote& vote) {
-  Votes& votes = steps_[vote.step];
-  if (!votes.stages.emplace(vote.replica, vote.stage).second) return;
-  votes.losses.insert(votes.losses.end(), vote.losses.begin(), vote.losses.end());
-  for (const ParameterSquare& square : vote.squares) votes.squares.emplace(square.canonical, square.square);
-  votes.busy_seconds = std::max(votes.busy_seconds, vote.busy_seconds);
+  steps_[vote.step].stages.try_emplace({vote.replica, vote.stage}, vote);
+}
+
+void StepTally::forget(std::uint32_t replica, std::uint32_t stage) {
+  for (auto& [step, votes] : steps_) votes.stages.erase({replica, stage});
+}
+
+std::map<std::uint32_t, std::vector<std::string>> StepTally::find_different_states(const Votes& votes) {
+  std::map<std::uint32_t, std::vector<std::string>> digests;  // by stage; within it by replica
+  for (const auto& [place, vote] : votes.stages) digests[place.second].push_back(vote.digest);
+  std::erase_if(digests, [](const auto& entry) {
+    const auto& all = entry.second;
+    const bool unknown = std::ranges::find(all, std::string()) != all.end();
+    return unknown || std::ranges::adjacent_find(all, std::not_equal_to<>()) == all.end();
+  });
+  return digests;
 }
 
 void StepTally::add(const ServerVote& vote) {
@@ -46,15 +58,22 @@ std::optional<StepResult> StepTally::take(std::uint32_t step) {
   const Votes& votes = found->second;
   if (votes.stages.size() < stage_votes_ || votes.owners.size() < owner_votes_) return std::nullopt;
   StepResult result;
-  const MicroBatchLoss total = sum_losses(votes.losses);
+  std::vector<MicroBatchLoss> losses;
+  std::map<std::int64_t, double> all_squares = votes.squares;
+  for (const auto& [place, vote] : votes.stages) {
+    losses.insert(losses.end(), vote.losses.begin(), vote.losses.end());
+    for (const ParameterSquare& square : vote.squares) all_squares.emplace(square.canonical, square.square);
+    result.busy_seconds = std::max(result.busy_seconds, vote.busy_seconds);
+  }
+  result.different_states = find_different_states(votes);
+  const MicroBatchLoss total = sum_losses(std::move(losses));
   result.loss_sum = total.loss_sum;
   result.correct = total.correct;
   result.valid = total.valid;
   double squares = 0.0;
-  for (const auto& [canonical, square] : votes.squares) squares += square;
-  result.gradient_norm = votes.squares.empty() ? votes.async_norm : std::sqrt(squares);
+  for (const auto& [canonical, square] : all_squares) squares += square;
+  result.gradient_norm = all_squares.empty() ? votes.async_norm : std::sqrt(squares);
   for (const auto& [replica, staleness] : votes.staleness) result.staleness.push_back(staleness);
-  result.busy_seconds = votes.busy_seconds;
   steps_.erase(found);
   return result;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct StepResult {
   double gradient_norm = 0.0;            ///< global L2 norm, tied weights once
   std::vector<std::uint64_t> staleness;  ///< ps_async: one for each replica's update
   double busy_seconds = 0.0;             ///< longest stage
+  /// A stage whose replicas do not hold the same state: the digests by replica; empty = all do.
+  std::map<std::uint32_t, std::vector<std::string>> different_states = {};
 
   [[nodiscard]] double loss() const { return valid > 0 ? loss_sum / static_cast<double>(valid) : 0.0; }
   [[nodiscard]] double accuracy() const {
@@ -39,6 +42,7 @@ struct StepResult {
 /// ST-1  Loss and norm do not depend on the order in which votes arrive: losses are summed by micro-batch index,
 ///       squares by canonical parameter index.
 /// ST-2  A step is complete when every stage of every replica voted, and every owner of parameters.
+/// ST-3  A vote that comes twice counts once; after forget() that stage's votes are needed again.
 class StepTally final {
 public:
   /// `owner_votes`: extra votes a step needs beside those of the stages: 1 with ps_sync, the replicas with ps_async.
@@ -51,17 +55,18 @@ public:
   /// The result of `step` if it is complete; its votes are forgotten.
   [[nodiscard]] std::optional<StepResult> take(std::uint32_t step);
   void clear() { steps_.clear(); }
+  /// A stage was started again and will vote again.
+  void forget(std::uint32_t replica, std::uint32_t stage);
 
 private:
   struct Votes {
-    std::set<std::pair<std::uint32_t, std::uint32_t>> stages;  // (replica, stage)
-    std::set<std::uint32_t> owners;                            // replica, or 0 for the whole server
-    std::vector<MicroBatchLoss> losses;
-    std::map<std::int64_t, double> squares;            // by canonical index
-    std::map<std::uint32_t, std::uint64_t> staleness;  // by replica
+    std::map<std::pair<std::uint32_t, std::uint32_t>, StepVote> stages;  // by (replica, stage)
+    std::set<std::uint32_t> owners;                                      // replica, or 0 for the whole server
+    std::map<std::int64_t, double> squares;                              // of the server, by canonical index
+    std::map<std::uint32_t, std::uint64_t> staleness;                    // by replica
     double async_norm = 0.0;
-    double busy_seconds = 0.0;
   };
+  [[nodiscard]] static std::map<std::uint32_t, std::vector<std::string>> find_different_states(const Votes& votes);
   const std::uint32_t stage_votes_;
   const std::uint32_t owner_votes_;
   std::map<std::uint32_t, Votes> steps_;

@@ -15,8 +15,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// A 124M checkpoint on a slow disk loads in seconds; a minute means that somebody is stuck.
-constexpr runtime::Duration kLoadDeadline = std::chrono::seconds(120);
 // Asynchronous replicas run free between borders; so many steps bound how long a stop may take.
 constexpr std::uint32_t kAsyncRange = 10;
 constexpr auto kNotFinite = " is not finite; try a lower train.lr or a longer train.warmup_steps";
@@ -36,9 +34,12 @@ TrainerActor::TrainerActor(TrainerParts parts, TrainingListener listener)
       listener_(std::move(listener)),
       recorder_(parts_.run_directory, repeats(parts_.job)),
       tally_(parts_.job.layout.replicas * parts_.job.layout.stages, owner_votes(parts_.job)),
-      checkpoints_(parts_.run_directory / "checkpoints", parts_.job, parts_.plan.training_samples()) {
+      checkpoints_(parts_.run_directory / "checkpoints", parts_.job, parts_.plan.training_samples()),
+      decisions_(parts_.run_directory / "commits.log", parts_.job_number),
+      regrouping_(parts_.job, regrouping_listener()) {
   progress_.total_steps = parts_.plan.total_steps();
   for (const std::string& name : parts_.plan.actor_names()) progress_.actors[name] = false;
+  go_on_from_decisions();
 }
 
 runtime::Behavior TrainerActor::behavior() {
@@ -47,7 +48,7 @@ runtime::Behavior TrainerActor::behavior() {
           on(this, &TrainerActor::actor_lost),      on(this, &TrainerActor::job_failed),
           on(this, &TrainerActor::stage_voted),     on(this, &TrainerActor::server_voted),
           on(this, &TrainerActor::async_applied),   on(this, &TrainerActor::evaluation_part),
-          on(this, &TrainerActor::stop_asked)};
+          on(this, &TrainerActor::stop_asked),      on(this, &TrainerActor::replay_differs)};
 }
 
 void TrainerActor::on_start(runtime::Context& context) {
@@ -76,117 +77,40 @@ runtime::ActorId TrainerActor::living(std::string_view name) const {
   return found == up_.end() ? runtime::ActorId{std::string(name), 0} : *found;
 }
 
-// ---- 1, 7: actors come and go --------------------------------------------------------------------------------------
-
-void TrainerActor::all_up(const runtime::AllUp& message, runtime::Context& context) {
-  if (state_ == State::ended) return;
-  up_ = message.actors;
-  for (const runtime::ActorId& actor : up_) progress_.actors[actor.name] = true;
-  load_everywhere(context);
-}
-
-void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Context& context) {
-  if (state_ == State::ended) return;
-  state_ = State::waiting;
-  tally_.clear();
-  progress_.actors[message.actor.name] = false;
-  tell(message.actor.describe() + " is down: " + message.cause.text);
-  context.note(runtime::Phase::idle, step_, 0);
-  // The steps since the newest checkpoint are lost, and no border comes before that one is loaded again.
-  if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
-}
-
-void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {
-  end(TrainingEnd::Kind::failed, message.report, context);
-}
-
-void TrainerActor::placement_waits(const runtime::PlacementWaits& message, runtime::Context&) {
-  if (state_ != State::ended) tell(message.why);
-}
-
-void TrainerActor::load_everywhere(runtime::Context& context) {
-  const FoundCheckpoint found = checkpoints_.find_newest(recorder_.steps());
-  for (const std::string& rejection : found.rejections) {
-    tell("refused checkpoint " + rejection);
-    tell_event("checkpoint_refused", ordered_json{{"cause", rejection}}.dump(), context);
-  }
-  ++epoch_;
-  state_ = State::loading;
-  progress_.step = found.step;
-  progress_.tokens_per_second = 0.0;  // no step is done since: the last one's figures are not this step's
-  if (found.step < step_) {
-    tell("going back from step " + std::to_string(step_) + " to step " + std::to_string(found.step));
-    tell_event("rollback", ordered_json{{"from_step", step_}, {"step", found.step}}.dump(), context);
-  } else if (found.step > 0 && step_ == 0) {
-    tell("resuming from step " + std::to_string(found.step));
-  }
-  if (parts_.plan.epoch_of(found.step) != parts_.plan.epoch_of(step_)) epoch_began_.reset();
-  step_ = found.step;
-  loaded_step_ = found.step;
-  loaded_updates_ = found.updates;
-  if (repeats(parts_.job) == RunRecorder::Repeats::free) recorder_.cut_after(step_);
-  tally_.clear();
-  std::vector<std::string> loaders = stages();
-  if (parts_.job.layout.exchange != Exchange::allreduce) loaders.emplace_back(kServerName);
-  to_load_ = loaders.size();
-  context.note(runtime::Phase::load, step_, 0);
-  LoadState order{epoch_, step_, found.directory, {}};
-  for (const runtime::ActorId& actor : up_) order.incarnations.push_back(actor.incarnation);
-  for (const std::string& name : loaders) {
-    const auto answered = [this, actor = living(name), epoch = epoch_](const runtime::Result<StateLoaded>& answer,
-                                                                       runtime::Context& turn) {
-      loaded(actor, epoch, answer, turn);
-    };
-    context.request_when_room<StateLoaded>(living(name), order, kLoadDeadline, answered);
-  }
-}
-
-// ---- 2: the same state everywhere ----------------------------------------------------------------------------------
-
-void TrainerActor::loaded(const runtime::ActorId& actor, std::uint32_t epoch,
-                          const runtime::Result<StateLoaded>& answer, runtime::Context& context) {
-  if (!is_current(epoch, State::loading)) return;
-  if (!answer) {
-    if (answer.failure().kind != runtime::FailureKind::unknown) {
-      return give_up_on(actor, answer.failure().text, context);
-    }
-    // It is of another program: no restart repairs that.
-    return end(TrainingEnd::Kind::failed, answer.failure().within("loading step " + std::to_string(step_)).text,
-               context);
-  }
-  if (--to_load_ > 0) return;
-  if (!started_) started_ = context.now();
-  if (!epoch_began_ && step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = context.now();
-  last_commit_ = context.now();
-  go_on(context);
-}
-
-/// An actor of this epoch is dead, or as good as dead. The head is asked to kill it, which does no harm to the dead:
-/// ActorLost follows, or is on its way, then AllUp. Until then the state stays what it is.
-void TrainerActor::give_up_on(const runtime::ActorId& actor, const std::string& why, runtime::Context& context) {
-  tell(actor.describe() + " is given up: " + why);
-  (void)context.send(runtime::kHeadName, runtime::KillActor{actor.name, actor.incarnation});  // as in tell_event()
-}
+// ---- 2: to the next border -----------------------------------------------------------------------------------------
 
 void TrainerActor::run_to_next_border(runtime::Context& context) {
-  state_ = State::running;
   border_ = parts_.plan.next_border(step_);
   until_ = border_.step;
   if (parts_.job.layout.exchange == Exchange::ps_async) until_ = std::min(until_, step_ + kAsyncRange);
+  run(nullptr, context);
+}
+
+/// With an outcome: those who have less than the others begin where they are.
+void TrainerActor::run(const Regrouping::Outcome* outcome, runtime::Context& context) {
+  const bool again = outcome != nullptr && outcome->plan.kind == RecoveryPlan::Kind::replay;
+  state_ = State::running;
   parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::idle);
-  for (std::uint32_t replica = 0; replica < parts_.job.layout.replicas; ++replica) {
-    (void)context.send_when_room(data_name(replica),
-                                 ServeSteps{epoch_, step_, until_});  // a death is ActorLost, here and below
+  const StageGrid& grid = regrouping_.grid();
+  for (std::uint32_t replica = 0; replica < grid.replicas; ++replica) {
+    Regrouping::Feed feed{step_, step_};
+    if (again) feed = Regrouping::feed_of(*outcome, grid, replica);
+    const ServeSteps order{epoch_, feed.step, until_, feed.begun};
+    (void)context.send_when_room(data_name(replica), order);  // a death is ActorLost, here and below
+    for (std::uint32_t stage = 0; stage < grid.stages; ++stage) {
+      const std::uint32_t from = again ? outcome->plan.orders[grid.index(replica, stage)].step : step_;
+      (void)context.send_when_room(stage_name(replica, stage), RunSteps{epoch_, from, until_});
+    }
   }
-  for (const std::string& name : stages()) (void)context.send_when_room(name, RunSteps{epoch_, step_, until_});
   context.note(runtime::Phase::forward, step_ + 1, 0);
 }
 
 // ---- 3: votes become steps -----------------------------------------------------------------------------------------
 
 void TrainerActor::stage_voted(const StepVote& message, runtime::Context& context) {
-  if (!is_current(message.epoch, State::running)) return;
+  if (state_ == State::ended || message.epoch < since_ || message.epoch > epoch_) return;
   parts_.faults.reached("trainer", context.self().incarnation, message.step + 1, runtime::Phase::reduce);
+  if (message.step < step_) return voted_again(message, context);
   tally_.add(message);
   commit_complete_steps(context);
 }
@@ -212,21 +136,19 @@ void TrainerActor::commit_complete_steps(runtime::Context& context) {
 }
 
 void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
-  if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
-    return end(TrainingEnd::Kind::failed,
-               "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) + " or gradient norm " +
-                   std::to_string(result.gradient_norm) + kNotFinite,
-               context);
-  }
+  if (!is_sound(result, context)) return;
   const TrainConfig& train = parts_.job.train;
   const double rate = gpt2::learning_rate(learning_rate_rule(parts_.job, parts_.plan.total_steps()), step_);
   parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::optimizer);
-  record(result, rate, context);
   // Asynchronous replicas hear of no commit and go on to the end of their range: the weights are still only there.
   if (!stop_reason_.empty() && parts_.job.layout.exchange != Exchange::ps_async) until_ = step_ + 1;
   Commit decision{epoch_, step_, until_, 1.0, rate};
   // torch.nn.utils.clip_grad_norm_'s rule, with its 1e-6.
   if (train.clip > 0.0) decision.gradient_scale = std::min(1.0, train.clip / (result.gradient_norm + 1e-6));
+  decisions_.decide({step_, epoch_, updates_at(step_ + 1), decision.gradient_scale, rate, result.loss_sum,
+                     result.correct, result.valid, result.gradient_norm});
+  record(result, rate, context);
+  last_commit_told_ = decision;
   if (parts_.job.layout.exchange == Exchange::allreduce) {
     for (const std::string& name : stages()) (void)context.send_when_room(name, decision);
   } else if (parts_.job.layout.exchange == Exchange::ps_sync) {
@@ -234,7 +156,7 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   }
   ++step_;
   context.note(runtime::Phase::forward, step_ + 1, 0);
-  if (step_ >= until_) at_border(context);
+  if (step_ >= until_ && behind_.empty()) at_border(context);
 }
 
 void TrainerActor::record(const StepResult& result, double learning_rate, runtime::Context& context) {
@@ -271,6 +193,7 @@ LedgerLine TrainerActor::ledger_line() const {
 
 void TrainerActor::at_border(runtime::Context& context) {
   improved_ = Improved::no;
+  border_work_ = BorderWork::due;
   if (step_ == border_.step && border_.evaluate == Border::Evaluate::yes && parts_.plan.evaluation_batches() > 0) {
     return evaluate(context);
   }
@@ -338,7 +261,7 @@ void TrainerActor::save_or_go_on(runtime::Context& context) {
                             step_,
                             recorder_.best_step(),
                             static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch,
-                            loaded_updates_ + std::uint64_t{step_ - loaded_step_} * parts_.job.updates_per_step(),
+                            updates_at(step_),
                             parameter_owners(),
                             [this, epoch = epoch_] { return is_current(epoch, State::saving); }};
   checkpoints_.save(
@@ -362,6 +285,7 @@ void TrainerActor::saved(const SaveOutcome& outcome, runtime::Context& context) 
 }
 
 void TrainerActor::go_on(runtime::Context& context) {
+  border_work_ = BorderWork::none;
   if (step_ >= parts_.plan.total_steps()) return end(TrainingEnd::Kind::finished, "", context);
   if (!stop_reason_.empty()) return end(TrainingEnd::Kind::stopped, stop_reason_, context);
   last_commit_ = context.now();
@@ -373,7 +297,7 @@ void TrainerActor::stop_asked(const StopTraining& message, runtime::Context& con
   stop_reason_ = message.reason;
   tell(message.reason + ": stopping at the next step border, with a checkpoint");
   // Nothing is running that could reach a border.
-  if (state_ == State::waiting || state_ == State::loading) end(TrainingEnd::Kind::stopped, message.reason, context);
+  if (state_ == State::waiting || state_ == State::regrouping) end(TrainingEnd::Kind::stopped, message.reason, context);
 }
 
 void TrainerActor::end(TrainingEnd::Kind kind, const std::string& text, runtime::Context& context) {

@@ -3,6 +3,8 @@
 #include "actors/checkpoint_keeper.hpp"
 #include "actors/fault_plan.hpp"
 #include "actors/job_plan.hpp"
+#include "actors/recovery/decision_log.hpp"
+#include "actors/recovery/regrouping.hpp"
 #include "actors/run_recorder.hpp"
 #include "actors/stage_protocol.hpp"
 #include "actors/step_tally.hpp"
@@ -15,7 +17,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::actors {
@@ -54,30 +58,35 @@ struct TrainerParts {
   gpt2::DataOrder order;  ///< for the ledger
   std::filesystem::path run_directory;
   FaultPlan faults;
+  std::uint64_t job_number = 0;  ///< a trainer that returns to the same job goes on from its decisions
 };
 
-/// Drives the steps of a job: load, run to the next border, evaluate, save, and again; goes back to the newest complete
-/// checkpoint when an actor died.
+/// Drives the steps of a job: regroup, run to the next border, evaluate, save, and again. A step is decided here: on
+/// the disk (commits.log) when every vote is in, before anybody applies it.
 ///
-///   waiting --1--> loading --2--> running --3--> evaluating --4--> saving --5--> running ... --6--> ended
-///      ^              |              |               |               |
-///      +------ 7 -----+------ 7 -----+------ 7 ------+------ 7 ------+
+///   waiting --1--> regrouping --2--> running --3--> evaluating --4--> saving --5--> running ... --6--> ended
+///      ^               |               |               |               |
+///      +------ 7 ------+------ 7 ------+------ 7 ------+------ 7 ------+
 ///
-/// 1 every actor is up: new epoch, LoadState    2 all loaded: RunSteps to the next border    3 border reached
-/// 4 validation summed    5 checkpoint published (or failed: training goes on)    6 last border    7 an actor was lost
+/// 1 every actor is up: new epoch    2 all hold what they go on from (Regrouping): RunSteps to the next border
+/// 3 border reached    4 validation summed    5 checkpoint published (or failed: training goes on)    6 last border
+/// 7 an actor was lost
 ///
 /// Thread-safety: single owner thread.
-/// Ownership:     owns recorder, tally and checkpoint keeper.
-/// Errors:        a loss or norm that is not finite, a metrics file or a last checkpoint that cannot be written: the
-/// run
-///                ends as failed, with the reason. An actor that fails to load, or answers nothing before the deadline,
-///                is killed: its restart, or the head's report after too many, follows.
-/// Restart:       a new trainer (train --resume) goes on from the newest complete checkpoint and the files of the run
-///                folder.
+/// Ownership:     owns recorder, tally, decisions and checkpoint keeper.
+/// Errors:        a loss or norm that is not finite twice, replicas that differ again, a file of the run folder or a
+///                last checkpoint that cannot be written: the run ends as failed, with the reason. An actor that fails
+///                to load, or answers nothing before the deadline, is killed: its restart, or the head's report after
+///                too many, follows.
+/// Restart:       a new trainer of the same job goes on from commits.log and from what the stages hold; one of a new
+/// job
+///                (train --resume) from the newest complete checkpoint and the files of the run folder.
 ///
-/// TA-1  A step is committed when every vote of its epoch is in, once.
-/// TA-2  Votes and parts of other epochs are ignored.
+/// TA-1  A step is committed when every vote is in, once.
+/// TA-2  Votes from before all began from one step are ignored, and parts of validations of other epochs.
 /// TA-3  After a loss the same steps are repeated with the same data; their metrics are compared with the first time.
+/// TA-4  Nobody hears of a commit that is not durable; whoever votes again for a committed step hears it again.
+/// TA-5  A border begins when every stage has reached it, also those that do a step again.
 class TrainerActor final : public runtime::Actor {
 public:
   TrainerActor(TrainerParts parts, TrainingListener listener);
@@ -86,7 +95,7 @@ public:
   void on_start(runtime::Context& context) override;
 
 private:
-  enum class State { waiting, loading, running, evaluating, saving, ended };
+  enum class State { waiting, regrouping, running, evaluating, saving, ended };
 
   void all_up(const runtime::AllUp& message, runtime::Context& context);
   void actor_lost(const runtime::ActorLost& message, runtime::Context& context);
@@ -98,9 +107,20 @@ private:
   void evaluation_part(const EvaluationPart& message, runtime::Context& context);
   void stop_asked(const StopTraining& message, runtime::Context& context);
 
-  void load_everywhere(runtime::Context& context);
-  void loaded(const runtime::ActorId& actor, std::uint32_t epoch, const runtime::Result<StateLoaded>& answer,
-              runtime::Context& context);
+  void replay_differs(const ReplayDiffers& message, runtime::Context& context);
+
+  [[nodiscard]] Regrouping::Listener regrouping_listener();
+  void go_on_from_decisions();
+  void regroup(std::optional<std::uint32_t> back_to, runtime::Context& context);
+  [[nodiscard]] FoundCheckpoint find_checkpoint(runtime::Context& context);
+  void whole(const Regrouping::Outcome& outcome, runtime::Context& context);
+  void take_up(const Regrouping::Outcome& outcome);
+  void go_back(const Regrouping::Outcome& outcome, runtime::Context& context);
+  void tell_recovery(const Regrouping::Outcome& outcome, runtime::Context& context);
+  void run(const Regrouping::Outcome* outcome, runtime::Context& context);
+  void voted_again(const StepVote& message, runtime::Context& context);
+  [[nodiscard]] bool is_sound(const StepResult& result, runtime::Context& context);
+  void states_differ(const StepResult& result, runtime::Context& context);
   void run_to_next_border(runtime::Context& context);
   void commit_complete_steps(runtime::Context& context);
   void commit(const StepResult& result, runtime::Context& context);
@@ -115,6 +135,8 @@ private:
 
   void record(const StepResult& result, double learning_rate, runtime::Context& context);
   [[nodiscard]] LedgerLine ledger_line() const;
+  /// Updates of the optimizer in the state of `step`.
+  [[nodiscard]] std::uint64_t updates_at(std::uint32_t step) const;
   void tell(const std::string& news);
   void tell_event(const std::string& event, const std::string& fields, runtime::Context& context);
   [[nodiscard]] bool is_current(std::uint32_t epoch, State state) const { return epoch == epoch_ && state == state_; }
@@ -128,15 +150,26 @@ private:
   RunRecorder recorder_;
   StepTally tally_;
   CheckpointKeeper checkpoints_;
+  DecisionLog decisions_;
+  Regrouping regrouping_;
 
   State state_ = State::waiting;
   std::uint32_t epoch_ = 0;  // of the membership
   std::uint32_t step_ = 0;   // committed steps
   std::uint32_t until_ = 0;  // end of the range being run
   Border border_;
-  std::vector<runtime::ActorId> up_;  // in the order of the job's actors
-  std::size_t to_load_ = 0;
-  std::map<std::uint32_t, MicroBatchLoss> validation_;  // by batch
+  std::vector<runtime::ActorId> up_;                                    // in the order of the job's actors
+  std::uint32_t since_ = 0;                                             // epoch in which all began from one step
+  enum class BorderWork { none, due } border_work_ = BorderWork::none;  // due: step_ is a border that is not done
+  using Place = std::pair<std::uint32_t, std::uint32_t>;                // (replica, stage)
+  std::set<Place> behind_;     // stages that have not applied the last commit, and will vote for it again
+  std::set<Place> caught_up_;  // stages that did so while the others were regrouping
+  std::optional<Commit> last_commit_told_;
+  std::vector<std::string> lost_;                               // since when all were there
+  std::optional<runtime::TimePoint> lost_at_;                   // the first of them
+  std::optional<std::uint32_t> repeated_step_;                  // a step that was repeated since it came out wrong
+  std::map<std::uint32_t, std::vector<std::string>> suspects_;  // digests by stage that differed between replicas
+  std::map<std::uint32_t, MicroBatchLoss> validation_;          // by batch
   enum class Improved { no, yes } improved_ = Improved::no;
   std::string stop_reason_;  // not empty: stop at the next border
   std::optional<runtime::TimePoint> started_;

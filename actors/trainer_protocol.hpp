@@ -44,10 +44,11 @@ struct StepVote {
   std::vector<MicroBatchLoss> losses;    ///< last stage only
   std::vector<ParameterSquare> squares;  ///< of the owner of the parameters, first replica only
   double busy_seconds = 0.0;             ///< spent computing
+  std::string digest = {};               ///< of the state before the step, sealed; empty where none is kept
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(epoch, step, replica, stage, losses, squares, busy_seconds);
+    archive(epoch, step, replica, stage, losses, squares, busy_seconds, digest);
   }
 };
 

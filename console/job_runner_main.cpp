@@ -246,9 +246,9 @@ int run_job(const JobOptions& options) {
   events.record("job_started", describe_start(options, plan));
   spawn_or_throw(
       node, std::string(actors::kTrainerName),
-      std::make_unique<actors::TrainerActor>(
-          actors::TrainerParts{options.job, plan, order, options.folder.root, actors::FaultPlan::from_environment()},
-          listener));
+      std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, order, options.folder.root,
+                                                                  actors::FaultPlan::from_environment(), job},
+                                             listener));
   const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));

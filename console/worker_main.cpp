@@ -81,7 +81,8 @@ int run_worker(const ParsedCommand&) {
   runtime::SpawnOptions spawn;
   spawn.incarnation = input.actor.incarnation;
   spawn.placement = runtime::Placement::pinned;
-  const auto actor = node.spawn(input.actor.name, actors::make_actor(input.actor.name, input.job_text), spawn);
+  const auto actor =
+      node.spawn(input.actor.name, actors::make_actor(input.actor.name, input.job_text, input.memory), spawn);
   if (!actor) {
     std::cerr << input.actor.describe() << ": " << actor.failure().describe() << "\n";
     return kActorFailedStatus;

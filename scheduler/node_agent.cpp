@@ -2,6 +2,7 @@
 
 #include "runtime/node.hpp"
 #include "runtime/observe/status_page.hpp"
+#include "runtime/transport/shm_directory.hpp"
 #include "scheduler/worker_input.hpp"
 
 #include <signal.h>
@@ -65,6 +66,7 @@ void NodeAgent::on_start(runtime::Context& context) {
 
 void NodeAgent::on_stop(runtime::Context&) {
   watch_.reset();  // kills and reaps what still runs; nobody hears of these deaths any more
+  states_.reset();
   sweep_();
 }
 
@@ -125,8 +127,9 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
   ProcessSpec spec;
   spec.program = options_.program;
   spec.arguments = {"worker", message.actor.name};
-  spec.input = render_worker_input({message.actor, message.job, message.term, message.head_endpoint,
-                                    message.run_directory, options_.listen, message.job_text});
+  spec.input =
+      render_worker_input({message.actor, message.job, message.term, message.head_endpoint, message.run_directory,
+                           options_.listen, message.job_text, state_folder(message.run_directory)});
   spec.log = run_directory / "logs" / (file_name(message.actor.name) + ".log");
   const runtime::Result<pid_t> pid = watch_->start(spec);
   if (!pid) {
@@ -135,6 +138,22 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
   }
   running_[*pid] = Running{message.actor, run_directory, message.term};
   context.reply(Ack{});
+}
+
+/// Made with the first actor of a run; an agent has one run at a time.
+std::string NodeAgent::state_folder(const std::string& run_directory) {
+  if (run_ != run_directory) {
+    run_ = run_directory;
+    states_.reset();
+    auto opened = StateFolder::open(runtime::shared_memory_directory(), run_directory, options_.node);
+    if (opened) {
+      states_ = std::move(opened).value();
+    } else {
+      spdlog::warn("event=no_state_folder cause=\"{}\" next=\"restarted stages get their state elsewhere\"",
+                   opened.failure().text);
+    }
+  }
+  return states_ ? states_->path().string() : std::string();
 }
 
 void NodeAgent::kill_process(const KillProcess& message, runtime::Context&) {
@@ -159,6 +178,8 @@ void NodeAgent::stop_all(const StopAll&, runtime::Context& context) {
 
 void NodeAgent::answer_stops(runtime::Context& context) {
   if (!running_.empty() || stops_.empty()) return;
+  states_.reset();  // the job is over
+  run_.clear();
   for (const runtime::ReplyTo& stop : stops_) context.reply_to(stop, Ack{});
   stops_.clear();
 }

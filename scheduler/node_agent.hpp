@@ -5,6 +5,7 @@
 #include "runtime/watch.hpp"
 #include "scheduler/process_watch.hpp"
 #include "scheduler/scheduler_protocol.hpp"
+#include "scheduler/state_folder.hpp"
 
 #include <sys/types.h>
 
@@ -94,6 +95,7 @@ private:
   void tick(const AgentTick& message, runtime::Context& context);
   void someone_down(const runtime::ActorDown& message, runtime::Context& context);
 
+  [[nodiscard]] std::string state_folder(const std::string& run_directory);
   void register_with_head(runtime::Context& context);
   void leave_head(runtime::Context& context);
   void signal_all(int signal_number);
@@ -102,6 +104,8 @@ private:
   const NodeAgentOptions options_;
   const Sweep sweep_;
   std::map<pid_t, Running> running_;
+  std::string run_;                            // whose states_ are
+  std::unique_ptr<StateFolder> states_;        // none: no actor was started, or there is no room
   std::vector<runtime::ReplyTo> stops_;        // StopAll requests waiting for the last process
   std::optional<runtime::TimePoint> kill_at_;  // when SIGTERM was not enough
   enum class Link { searching, asked, joined } link_ = Link::searching;

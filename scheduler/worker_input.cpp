@@ -42,6 +42,7 @@ std::string render_worker_input(const WorkerInput& input) {
   object["run_directory"] = input.run_directory;
   object["listen"] = input.listen;
   object["job_text"] = input.job_text;
+  object["memory"] = input.memory;
   return object.dump();
 }
 
@@ -60,6 +61,7 @@ WorkerInput parse_worker_input(std::string_view text) {
   input.run_directory = field(from, "run_directory", kText).get<std::string>();
   input.listen = field(from, "listen", kText).get<std::string>();
   input.job_text = field(from, "job_text", kText).get<std::string>();
+  input.memory = field(from, "memory", kText).get<std::string>();
   return input;
 }
 

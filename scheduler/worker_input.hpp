@@ -24,6 +24,7 @@ struct WorkerInput {
   std::string run_directory;
   std::string listen;    ///< "ipc:///folder" or "tcp://host"
   std::string job_text;  ///< the resolved job
+  std::string memory;    ///< the node's folder for states that outlive processes; empty = there is none
 
   /// The endpoint of this incarnation: a socket of its own in the folder, or any free port of the host.
   [[nodiscard]] std::string listen_address() const;

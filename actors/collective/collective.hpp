@@ -15,6 +15,9 @@ class Tensor;
 
 namespace troupe::actors {
 
+struct LayoutConfig;
+class SentLog;
+
 /// Who sums with whom: the same stage in every replica, in one epoch of the membership.
 struct ReplicaGroup {
   std::vector<std::string> members;  ///< actor names, by replica
@@ -38,10 +41,12 @@ struct Contribution {
 /// Ownership:     owned by its stage actor; `done` must outlive the reduction.
 /// Errors:        a reduction that cannot finish never calls `done`: the death of a member ends the epoch, and reset()
 ///                starts over. Implementations that wait throw std::runtime_error at their deadline.
-/// Restart:       rebuilt with the stage; nothing is kept.
+/// Restart:       rebuilt with the stage; with messages, the others send again what the restarted one lacks.
 ///
 /// CL-1  The result is the fixed binary tree over global micro-batches: bitwise the same for every number of replicas.
-/// CL-2  Parts of another epoch are ignored; parts that come before begin() are kept for it.
+/// CL-2  Parts of another epoch are ignored (with messages: of epochs before the one given to reset()); parts that come
+///       before begin() are kept for it.
+/// CL-3  Parts of a sum that is done are ignored: a restarted replica sends them again.
 class Collective {
 public:
   using Done = std::function<void(at::Tensor total, runtime::Context& context)>;
@@ -55,11 +60,15 @@ public:
   virtual void deliver(const CommunicatorId&, runtime::Context&) {}
   virtual void deliver(const CommunicatorEntered&, runtime::Context&) {}
   virtual void deliver(const PollCollective&, runtime::Context&) {}
-  /// A new epoch began: drop everything older.
-  virtual void reset(std::uint32_t epoch) = 0;
+  /// All begin anew at `step`: drop everything, and what was sent before that epoch.
+  virtual void reset(std::uint32_t epoch, std::uint32_t step) = 0;
 };
 
-[[nodiscard]] std::unique_ptr<Collective> make_message_collective(ReplicaGroup group);
+/// `sent` outlives it.
+[[nodiscard]] std::unique_ptr<Collective> make_message_collective(ReplicaGroup group, SentLog& sent);
+
+/// Whether all members of any group of that layout send messages, on whatever machine they are.
+[[nodiscard]] bool sums_by_messages(const LayoutConfig& layout);
 
 /// The sum of the blocks of all micro-batches of a step, in the fixed tree: (N) each -> (N).
 [[nodiscard]] at::Tensor sum_blocks(const std::vector<BlockRange>& ranges, const std::vector<at::Tensor>& sums,

@@ -76,7 +76,7 @@ void GatherCollective::deliver(const PollCollective& message, runtime::Context& 
   advance(context);
 }
 
-void GatherCollective::reset(std::uint32_t epoch) {
+void GatherCollective::reset(std::uint32_t epoch, std::uint32_t /*step*/) {
   communicator_->abort();
   epoch_ = epoch;
   phase_ = Phase::idle;

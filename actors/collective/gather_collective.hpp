@@ -57,7 +57,7 @@ public:
   void deliver(const CommunicatorId& message, runtime::Context& context) override;
   void deliver(const CommunicatorEntered& message, runtime::Context& context) override;
   void deliver(const PollCollective& message, runtime::Context& context) override;
-  void reset(std::uint32_t epoch) override;
+  void reset(std::uint32_t epoch, std::uint32_t step) override;
 
 private:
   enum class Phase { idle, offering, connecting, gathering };

@@ -1,5 +1,6 @@
 #include "actors/collective/collective.hpp"
 #include "actors/device_copy.hpp"
+#include "actors/recovery/sent_log.hpp"
 #include "gpt2/gradient_tree.hpp"
 
 #include <ATen/ATen.h>
@@ -36,7 +37,7 @@ Slice slice_of(std::int64_t size, std::uint32_t owner, std::uint32_t owners) {
 /// Restart:       starts empty.
 class MessageCollective final : public Collective {
 public:
-  explicit MessageCollective(ReplicaGroup group) : group_(std::move(group)) {}
+  MessageCollective(ReplicaGroup group, SentLog& sent) : group_(std::move(group)), sent_(sent) {}
 
   using Collective::deliver;
 
@@ -58,19 +59,20 @@ public:
   }
 
   void deliver(const SliceSums& part, runtime::Context& context) override {
-    if (part.epoch != epoch_) return;
+    if (part.epoch < epoch_ || part.step < step_) return;
     sums_[part.step].insert_or_assign(part.from, part);
     advance(context);
   }
 
   void deliver(const SliceTotal& part, runtime::Context& context) override {
-    if (part.epoch != epoch_) return;
+    if (part.epoch < epoch_ || part.step < step_) return;
     totals_[part.step].insert_or_assign(part.from, part);
     advance(context);
   }
 
-  void reset(std::uint32_t epoch) override {
+  void reset(std::uint32_t epoch, std::uint32_t step) override {
     epoch_ = epoch;
+    step_ = step;
     own_.reset();
     done_ = nullptr;
     sums_.clear();
@@ -87,8 +89,8 @@ private:
     SliceSums message{own_->epoch, own_->step, group_.self, own_->blocks, {}};
     std::vector<at::Tensor> rows;
     for (const auto& sum : own_->sums) rows.push_back(sum->slice(0, slice.begin, slice.end));
-    message.sums = to_bytes(at::stack(rows));                      // (blocks, slice)
-    (void)context.send_when_room(group_.members[owner], message);  // a dead member ends the epoch
+    message.sums = to_bytes(at::stack(rows));  // (blocks, slice)
+    sent_.send(group_.members[owner], std::move(message), context);
   }
 
   void advance(runtime::Context& context) {
@@ -116,7 +118,7 @@ private:
     total_.slice(0, slice.begin, slice.end).copy_(sum);
     const SliceTotal message{own_->epoch, own_->step, group_.self, to_bytes(sum)};
     for (std::uint32_t member = 0; member < members(); ++member) {
-      if (member != group_.self) (void)context.send_when_room(group_.members[member], message);  // as above
+      if (member != group_.self) sent_.send(group_.members[member], message, context);
     }
     slice_sent_ = true;
   }
@@ -130,6 +132,7 @@ private:
       }
       total_.slice(0, slice.begin, slice.end).copy_(sum);
     }
+    step_ = own_->step + 1;
     sums_.erase(own_->step);
     totals_.erase(own_->step);
     own_.reset();
@@ -139,7 +142,9 @@ private:
   }
 
   const ReplicaGroup group_;
-  std::uint32_t epoch_ = 0;
+  SentLog& sent_;
+  std::uint32_t epoch_ = 0;  // of the oldest messages that count
+  std::uint32_t step_ = 0;   // sums before it are done
   std::optional<Contribution> own_;
   Done done_;
   at::Tensor total_;  // (N)
@@ -150,8 +155,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Collective> make_message_collective(ReplicaGroup group) {
-  return std::make_unique<MessageCollective>(std::move(group));
+std::unique_ptr<Collective> make_message_collective(ReplicaGroup group, SentLog& sent) {
+  return std::make_unique<MessageCollective>(std::move(group), sent);
 }
 
 at::Tensor sum_blocks(const std::vector<BlockRange>& ranges, const std::vector<at::Tensor>& sums,

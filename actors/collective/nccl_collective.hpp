@@ -21,6 +21,6 @@ namespace troupe::actors {
 /// The collective for members on `devices` (by replica): NCCL when every one has a GPU of its own, messages otherwise.
 /// NCCL refuses two ranks on one GPU, and a group of one needs neither. Every member chooses alike: all see the same
 /// devices.
-[[nodiscard]] std::unique_ptr<Collective> make_collective(ReplicaGroup group, const std::vector<std::string>& devices);
-
+[[nodiscard]] std::unique_ptr<Collective> make_collective(ReplicaGroup group, const std::vector<std::string>& devices,
+                                                          SentLog& sent);
 }  // namespace troupe::actors

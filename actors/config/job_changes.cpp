@@ -10,9 +10,9 @@ namespace troupe::actors {
 namespace {
 
 /// The order of sums does not depend on the layout, and neither validations nor checkpoints change weights.
-constexpr std::array<std::string_view, 6> kFreeKeys{"train.eval_every", "train.checkpoint_every",
-                                                    "layout.stages",    "layout.replicas",
-                                                    "layout.schedule",  "layout.memory_per_device_gb"};
+constexpr std::array<std::string_view, 7> kFreeKeys{
+    "train.eval_every", "train.checkpoint_every",      "layout.stages",  "layout.replicas",
+    "layout.schedule",  "layout.memory_per_device_gb", "layout.recovery"};
 
 bool is_asynchronous(const JobConfig& job) {
   return job.layout.exchange == Exchange::ps_async;

@@ -14,6 +14,7 @@ namespace troupe::actors {
 enum class SampleFormat { stream, lines };
 enum class PipelineSchedule { gpipe, one_f_one_b };
 enum class Exchange { allreduce, ps_sync, ps_async };
+enum class Recovery { replay, checkpoint };
 enum class RateSchedule { constant, linear, cosine };
 
 /// [data]
@@ -53,6 +54,7 @@ struct LayoutConfig {
   std::uint32_t threads_per_stage = 1;
   std::vector<std::string> devices = {"cpu"};  ///< "auto" is kept as the single entry "auto"
   double memory_per_device_gb = 0.0;           ///< 0 = not checked
+  Recovery recovery = Recovery::replay;
 };
 
 /// A training job as data. Keys and defaults: docs/configuration.md.
@@ -74,6 +76,11 @@ struct JobConfig {
   /// Micro-batches of a whole step, over all replicas.
   [[nodiscard]] std::uint32_t micro_batches() const { return train.global_batch / train.micro_batch; }
   [[nodiscard]] std::uint32_t micro_batches_per_replica() const { return micro_batches() / layout.replicas; }
+  /// Whether a restarted stage goes on from its node's memory, and only a parameter server's job goes back to a
+  /// checkpoint.
+  [[nodiscard]] bool replays() const {
+    return layout.recovery == Recovery::replay && layout.exchange == Exchange::allreduce;
+  }
   /// Steps of the optimizer: with ps_async every replica's gradient is an update of its own.
   [[nodiscard]] std::uint32_t updates_per_step() const {
     return layout.exchange == Exchange::ps_async ? layout.replicas : 1;

@@ -196,6 +196,11 @@ std::vector<JobKey> layout_keys() {
   keys.push_back(number(
       "layout", "memory_per_device_gb", {}, "refuse a layout that needs more on one device; 0 = not checked",
       [](auto& job) -> auto& { return job.layout.memory_per_device_gb; }));
+  keys.push_back(word<Recovery>(
+      "layout", "recovery", {{"replay", Recovery::replay}, {"checkpoint", Recovery::checkpoint}},
+      "after a death: the restarted stage does its last step again, or all go back to the newest checkpoint (always so "
+      "with a parameter server)",
+      [](auto& job) -> auto& { return job.layout.recovery; }));
   return keys;
 }
 

@@ -17,4 +17,8 @@ void log_to_stderr(const std::string& level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void log_warning(const std::string& line) {
+  spdlog::warn("{}", line);
+}
+
 }  // namespace troupe::runtime

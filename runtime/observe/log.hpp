@@ -8,4 +8,8 @@ namespace troupe::runtime {
 /// ("debug", "info", "warn", "err", "off"); the environment variable TROUPE_LOG names another level.
 void log_to_stderr(const std::string& level);
 
+/// A warning, "event=... cause=... next=...", for sources that cannot see the logging library (LibTorch brings another
+/// version of what it is made of).
+void log_warning(const std::string& line);
+
 }  // namespace troupe::runtime

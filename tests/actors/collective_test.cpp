@@ -1,5 +1,6 @@
 #include "actors/collective/collective.hpp"
 
+#include "actors/recovery/sent_log.hpp"
 #include "tests/support/collective_member.hpp"
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/scripted_actor.hpp"
@@ -25,7 +26,7 @@ public:
       runtime::DeterministicNode& node = network.add_node("node" + std::to_string(member));
       nodes.push_back(&node);
       node.spawn<CollectiveMember>(SumCase::name(member), member, what,
-                                   actors::make_message_collective(what.group(member)));
+                                   actors::make_message_collective(what.group(member), sent));
       node.spawn<test::ScriptedActor>("asker" + std::to_string(member), asker(member));
     }
     network.announce_all();
@@ -60,7 +61,8 @@ public:
   }
 
   const SumCase what;
-  std::vector<std::optional<at::Tensor>> totals;  // by member
+  actors::SentLog sent{actors::SentLog::Keep::nothing};  // of all members
+  std::vector<std::optional<at::Tensor>> totals;         // by member
   runtime::DeterministicNetwork network;
   std::vector<runtime::DeterministicNode*> nodes;
 
@@ -133,16 +135,16 @@ TEST(Collective, CL2_PartsThatComeBeforeBeginAreKept) {
   }
 }
 
-TEST(Collective, CL2_PartsOfOtherEpochsAreIgnored) {
+TEST(Collective, CL2_PartsOfOlderEpochsAreIgnored) {
   Group group({2, 6, 64});
   for (std::uint32_t member = 0; member < 2; ++member) group.begin_epoch(member, 2);
-  for (const std::uint32_t epoch : {1U, 3U}) {
+  for (const std::uint32_t epoch : {0U, 1U}) {
     group.tell(1, nonsense_part(group.what, {epoch, 5}, 0, 32));
     group.tell(1, nonsense_total({epoch, 5}, 0, 32));
   }
   group.sum(1, {2, 5});
   EXPECT_FALSE(group.totals[1].has_value());
-  for (const std::uint32_t epoch : {1U, 3U}) {
+  for (const std::uint32_t epoch : {0U, 1U}) {
     group.tell(1, nonsense_part(group.what, {epoch, 5}, 0, 32));
     group.tell(1, nonsense_total({epoch, 5}, 0, 32));
   }
@@ -150,6 +152,18 @@ TEST(Collective, CL2_PartsOfOtherEpochsAreIgnored) {
   group.sum(0, {2, 5});
   group.network.deliver_all();
   group.expect_totals(5);
+}
+
+TEST(Collective, CL3_PartsOfASumThatIsDoneAreIgnored) {
+  Group group({2, 6, 64});
+  group.sum_everywhere({0, 5});
+  group.network.deliver_all();
+  group.expect_totals(5);
+  group.tell(1, nonsense_part(group.what, {0, 5}, 0, 32));  // a restarted replica sends them again
+  group.tell(1, nonsense_total({0, 5}, 0, 32));
+  group.sum_everywhere({0, 6});
+  group.network.deliver_all();
+  group.expect_totals(6);
 }
 
 TEST(Collective, CL2_ANewEpochDropsWhatTheOldOneLeft) {

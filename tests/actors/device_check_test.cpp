@@ -1,6 +1,7 @@
 #include "actors/device_check.hpp"
 
 #include "actors/collective/nccl_collective.hpp"
+#include "actors/recovery/sent_log.hpp"
 
 #include <gtest/gtest.h>
 
@@ -108,15 +109,16 @@ TEST(DeviceCheck, AJobBeyondTheMachinesMemoryIsRefusedWithTheNumbers) {
 
 TEST(DeviceCheck, AGroupWithoutGpusOfItsOwnSumsByMessages) {
   const ReplicaGroup pair{{"stage/r0.s0", "stage/r1.s0"}, 0, 2};
+  SentLog sent(SentLog::Keep::nothing);
   const auto is_message = [](const std::unique_ptr<Collective>& collective) {
     return dynamic_cast<GatherCollective*>(collective.get()) == nullptr;
   };
-  EXPECT_TRUE(is_message(make_collective(pair, {"cpu", "cpu"})));
-  EXPECT_TRUE(is_message(make_collective(pair, {"cuda:0", "cuda:0"})));
-  EXPECT_TRUE(is_message(make_collective(pair, {"cpu", "cuda:0"})));
-  EXPECT_TRUE(is_message(make_collective({{"stage/r0.s0"}, 0, 2}, {"cuda:0"})));
+  EXPECT_TRUE(is_message(make_collective(pair, {"cpu", "cpu"}, sent)));
+  EXPECT_TRUE(is_message(make_collective(pair, {"cuda:0", "cuda:0"}, sent)));
+  EXPECT_TRUE(is_message(make_collective(pair, {"cpu", "cuda:0"}, sent)));
+  EXPECT_TRUE(is_message(make_collective({{"stage/r0.s0"}, 0, 2}, {"cuda:0"}, sent)));
   if (!has_nccl()) {
-    EXPECT_TRUE(is_message(make_collective(pair, {"cuda:0", "cuda:1"})));
+    EXPECT_TRUE(is_message(make_collective(pair, {"cuda:0", "cuda:1"}, sent)));
     EXPECT_THROW((void)make_nccl_communicator(0), std::runtime_error);
   }
 }

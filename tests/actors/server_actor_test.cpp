@@ -49,10 +49,10 @@ public:
     network_.announce_all();
   }
   void load(std::uint32_t epoch) {
-    EXPECT_TRUE(server_.request<StateLoaded>(kServerName, LoadState{epoch, 0, "", {}}));
+    EXPECT_TRUE(server_.request<StateLoaded>(kServerName, test::load_order(epoch, 0)));
     for (std::uint32_t replica = 0; replica < 2; ++replica) {
       const std::string name = stage_name(replica, 0);
-      EXPECT_TRUE(stages_[replica]->request<StateLoaded>(name, LoadState{epoch, 0, "", {}}));
+      EXPECT_TRUE(stages_[replica]->request<StateLoaded>(name, test::load_order(epoch, 0)));
       (void)stages_[replica]->node().send(name, RunSteps{epoch, 0, 10}).value();
     }
     network_.run_turns();

@@ -5,6 +5,7 @@
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/scripted_actor.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/tiny_job.hpp"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +44,7 @@ public:
                                        runtime::Behavior{test::hears(fresh), test::hears(shared[replica])});
     }
     (void)node_.try_spawn(std::string(kServerName), std::make_unique<ServerActor>(job_, 10, FaultPlan({})), 1).value();
-    EXPECT_TRUE(node_.request<StateLoaded>(kServerName, LoadState{1, 0, "", {}}));
+    EXPECT_TRUE(node_.request<StateLoaded>(kServerName, test::load_order(1, 0)));
   }
   void push(std::uint32_t replica, std::uint32_t step) {
     const gpt2::StageSlice whole = gpt2::plan_stages(job_.model, 1).front();

@@ -1,5 +1,7 @@
 #include "actors/stage_inbox.hpp"
 
+#include "tests/support/tiny_job.hpp"
+
 #include <gtest/gtest.h>
 
 namespace troupe::actors {
@@ -40,12 +42,58 @@ TEST(StageInbox, SI1_AMessageIsTakenOnceAndByItsKey) {
 TEST(StageInbox, SI1_AMessageThatComesTwiceIsOne) {
   StageInbox inbox;
   inbox.begin_epoch(1);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(inbox.put(BatchInputs{1, 0, 0, Purpose::train, tensor(1)}));
-    EXPECT_TRUE(inbox.put(targets(1, 0, 0)));
+  for (const bool first : {true, false}) {
+    EXPECT_EQ(inbox.put(BatchInputs{1, 0, 0, Purpose::train, tensor(1)}), first);
+    EXPECT_EQ(inbox.put(targets(1, 0, 0)), first);
+    EXPECT_EQ(inbox.put(BackwardGradients{1, 0, 0, tensor(1)}), first);
   }
   EXPECT_TRUE(inbox.take_forward(Purpose::train, 0, 0));
   EXPECT_FALSE(inbox.take_forward(Purpose::train, 0, 0));
+  EXPECT_FALSE(inbox.put(BatchInputs{1, 0, 0, Purpose::train, tensor(1)})) << "a neighbour was started again";
+  EXPECT_FALSE(inbox.put(targets(1, 0, 0)));
+  EXPECT_FALSE(inbox.take_forward(Purpose::train, 0, 0));
+  EXPECT_EQ(inbox.repeated(), 5U);
+  EXPECT_TRUE(inbox.take_differences().empty());
+}
+
+TEST(StageInbox, SI1_AMessageThatComesAgainWithOtherBytesIsDroppedAndTold) {
+  StageInbox inbox;
+  inbox.begin_epoch(1);
+  const auto bytes = [](std::int64_t value) { return test::bytes_of<std::int64_t>({1}, {value}); };
+  EXPECT_TRUE(inbox.put(ForwardActivations{1, 6, 3, Purpose::train, bytes(1)}));
+  EXPECT_FALSE(inbox.put(ForwardActivations{2, 6, 3, Purpose::train, bytes(2)}));
+  EXPECT_TRUE(inbox.put(BackwardGradients{1, 6, 3, bytes(1)}));
+  EXPECT_FALSE(inbox.put(BackwardGradients{1, 6, 3, bytes(5)}));
+  EXPECT_EQ(inbox.take_differences(),
+            (std::vector<std::string>{"inputs of micro-batch 3 of step 7", "gradients of micro-batch 3 of step 7"}));
+  EXPECT_TRUE(inbox.take_differences().empty());
+}
+
+TEST(StageInbox, SI3_NothingIsKeptOrTakenInOfStepsThatAreDone) {
+  StageInbox inbox;
+  inbox.begin_epoch(1);
+  EXPECT_TRUE(inbox.put(BatchInputs{1, 4, 0, Purpose::train, tensor(1)}));
+  EXPECT_TRUE(inbox.put(targets(1, 4, 0)));
+  EXPECT_TRUE(inbox.put(BackwardGradients{1, 4, 0, tensor(1)}));
+  inbox.begin_step(5);
+  EXPECT_FALSE(inbox.take_forward(Purpose::train, 4, 0));
+  EXPECT_FALSE(inbox.take_backward(4, 0));
+  EXPECT_FALSE(inbox.put(BackwardGradients{1, 4, 1, tensor(1)}));
+  EXPECT_TRUE(inbox.put(BackwardGradients{1, 5, 1, tensor(1)}));
+}
+
+TEST(StageInbox, SI2_WhatWasSentInAnEpochThatGoesOnCountsInTheNext) {
+  StageInbox inbox;
+  inbox.begin_epoch(4, 2);
+  EXPECT_TRUE(inbox.put(BackwardGradients{2, 0, 0, tensor(1)})) << "all began in epoch 2";
+  EXPECT_FALSE(inbox.put(BackwardGradients{1, 0, 1, tensor(1)}));
+  inbox.continue_in(5);
+  EXPECT_EQ(inbox.epoch(), 5U);
+  EXPECT_TRUE(inbox.put(BackwardGradients{4, 0, 2, tensor(1)}));
+  EXPECT_TRUE(inbox.put(BackwardGradients{6, 0, 3, tensor(1)})) << "from one who has heard of it before";
+  EXPECT_TRUE(inbox.take_backward(0, 0));
+  EXPECT_FALSE(inbox.put(BatchInputs{4, 0, 0, Purpose::evaluate, tensor(1)})) << "evaluation begins anew";
+  EXPECT_TRUE(inbox.put(BatchInputs{5, 0, 0, Purpose::evaluate, tensor(1)}));
 }
 
 TEST(StageInbox, SI2_OtherEpochsAreRefusedAndCounted) {

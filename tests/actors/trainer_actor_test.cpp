@@ -136,7 +136,7 @@ TEST(TrainerActor, TA3_AfterALossTheSameStepsAreRepeatedAndCompared) {
   EXPECT_TRUE(training.has_news("step 3 came out different when repeated: "));
   std::vector<std::string> names;
   for (const runtime::RecordEvent& event : training.events.all()) names.push_back(event.event);
-  EXPECT_EQ(names, (std::vector<std::string>{"rollback", "step_divergence"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"rollback", "recovered", "step_divergence"}));
   // The first time stays, each step once.
   EXPECT_EQ(test::read_all(training.folder.path() / "metrics.jsonl"), metrics);
   EXPECT_EQ(test::read_all(training.folder.path() / "ledger.jsonl"), ledger);

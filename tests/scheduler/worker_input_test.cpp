@@ -17,6 +17,7 @@ WorkerInput some_input() {
   input.head_endpoint = "tcp://10.0.0.1:4711";
   input.run_directory = "/tmp/with \"quotes\" and\nlines";
   input.listen = "ipc:///run/troupe";
+  input.memory = "/dev/shm/troupe.state.1";
   input.job_text = "[model]\nname = \"été\"\n\t\x01";
   return input;
 }
@@ -40,11 +41,12 @@ TEST(WorkerInput, WI1_RenderThenParseGivesTheSame) {
   EXPECT_EQ(back.run_directory, input.run_directory);
   EXPECT_EQ(back.listen, input.listen);
   EXPECT_EQ(back.job_text, input.job_text);
+  EXPECT_EQ(back.memory, input.memory);
 }
 
 TEST(WorkerInput, EveryMissingFieldIsNamed) {
   const nlohmann::json whole = nlohmann::json::parse(render_worker_input(some_input()));
-  ASSERT_EQ(whole.size(), 8U);
+  ASSERT_EQ(whole.size(), 9U);
   for (const auto& [key, value] : whole.items()) {
     nlohmann::json without = whole;
     without.erase(key);

@@ -131,7 +131,7 @@ private:
         context);
   }
   void begin_epoch(const BeginEpoch& message, runtime::Context& context) {
-    collective_->reset(message.epoch);
+    collective_->reset(message.epoch, 0);
     context.reply(message);
   }
   template <class M>

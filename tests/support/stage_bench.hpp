@@ -34,7 +34,7 @@ public:
     network_.run_turns();
   }
   void load(std::uint32_t epoch, std::uint32_t step) {
-    (void)node_.request<actors::StateLoaded>(name_, actors::LoadState{epoch, step, "", {}}).value();
+    (void)node_.request<actors::StateLoaded>(name_, load_order(epoch, step)).value();
   }
   /// The hashes of its weights and moments, or why it does not write them now.
   [[nodiscard]] std::string state(std::uint32_t epoch, std::uint32_t step) {

@@ -28,6 +28,15 @@ namespace troupe::test {
   return job;
 }
 
+/// All begin at `step`, with the initial weights.
+[[nodiscard]] inline actors::LoadState load_order(std::uint32_t epoch, std::uint32_t step) {
+  actors::LoadState order;
+  order.epoch = epoch;
+  order.since = epoch;
+  order.step = step;
+  return order;
+}
+
 /// Writes a text that `job` can train on.
 inline void write_text(const TemporaryFolder& folder, actors::JobConfig& job) {
   std::string text;

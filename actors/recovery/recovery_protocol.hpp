@@ -1,0 +1,122 @@
+#pragma once
+
+#include "actors/tensor_bytes.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What trainer and stages say to each other when somebody was lost: who holds what, who restores what, who is back.
+namespace troupe::actors {
+
+/// From the trainer (request; answered with StageReport): a new epoch of the membership begins. What is being computed
+/// goes on; decisions of older epochs are refused from now on.
+struct Regroup {
+  static constexpr std::string_view kName = "stage.regroup";
+  std::uint32_t epoch = 0;
+  std::vector<std::uint32_t> incarnations;  ///< of the whole job, in the order of actor_names(): for the log
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, incarnations);
+  }
+};
+
+/// What a stage can go on from. Step n is the state after n committed steps.
+struct StageReport {
+  static constexpr std::string_view kName = "stage.report";
+  enum class Holds : std::uint8_t { nothing = 0, state = 1 };
+  enum class Vote : std::uint8_t { due = 0, given = 1 };
+  std::uint32_t epoch = 0;
+  Holds holds = Holds::nothing;
+  std::uint32_t step = 0;                ///< of its weights, when it holds any
+  Vote vote = Vote::due;                 ///< given: it needs no more inputs for that step
+  std::uint32_t log_from = 0;            ///< everything it sent in this step and later can be sent again
+  std::vector<std::uint32_t> snapshots;  ///< steps that lie sealed in its node's memory
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, holds, step, vote, log_from, snapshots);
+  }
+};
+
+/// Where a state comes from.
+enum class StateSource : std::uint8_t {
+  checkpoint = 0,  ///< a folder; no folder = the initial weights from the seed
+  memory = 1,      ///< the stage has it
+  snapshot = 2,    ///< its node's memory
+  sibling = 3,     ///< the same stage of another replica
+};
+
+/// An actor that holds nothing of what was sent to it before: it needs everything from `step` on again.
+struct Restarted {
+  std::string name;
+  std::uint32_t step = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(name, step);
+  }
+};
+
+/// From the trainer (request; answered with Resumed): all have what they need; send the restarted what they missed.
+struct Resume {
+  static constexpr std::string_view kName = "stage.resume";
+  std::uint32_t epoch = 0;
+  std::vector<Restarted> restarted;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, restarted);
+  }
+};
+
+struct Resumed {
+  static constexpr std::string_view kName = "stage.resumed";
+  std::uint32_t epoch = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch);
+  }
+};
+
+/// From a stage to the same stage of another replica (request; answered with StateLent): its state of `step`.
+struct LendState {
+  static constexpr std::string_view kName = "stage.lend_state";
+  std::uint32_t epoch = 0;
+  std::uint32_t step = 0;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(epoch, step);
+  }
+};
+
+struct StateLent {
+  static constexpr std::string_view kName = "stage.state_lent";
+  std::uint32_t step = 0;
+  std::uint64_t updates = 0;  ///< of the optimizer
+  std::string digest;         ///< of the bytes
+  TensorBytes state;          ///< weights, first and second moments one after the other (3 x N)
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(step, updates, digest, state);
+  }
+};
+
+/// From a stage to the trainer: what a restarted neighbour sent again is not what it had sent the first time.
+struct ReplayDiffers {
+  static constexpr std::string_view kName = "trainer.replay_differs";
+  std::uint32_t step = 0;
+  std::string what;  ///< which message of whom
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(step, what);
+  }
+};
+
+}  // namespace troupe::actors

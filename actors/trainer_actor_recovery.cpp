@@ -1,0 +1,273 @@
+#include "actors/trainer_actor.hpp"
+
+#include "actors/data_protocol.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+/// What the trainer does about deaths: actors come and go, all are brought to one state, steps are done again.
+namespace troupe::actors {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr auto kStillNotFinite =
+    " is not finite, also when repeated; try a lower train.lr or a longer train.warmup_steps";
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string milliseconds(runtime::Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
+}
+
+/// In the order of how much is done again.
+std::string_view name_of(RecoveryPlan::Kind kind) {
+  if (kind == RecoveryPlan::Kind::replay) return "replay";
+  return kind == RecoveryPlan::Kind::rollback ? "rollback" : "checkpoint";
+}
+
+}  // namespace
+
+// ---- 1, 7: actors come and go --------------------------------------------------------------------------------------
+
+void TrainerActor::all_up(const runtime::AllUp& message, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  up_ = message.actors;
+  for (const runtime::ActorId& actor : up_) progress_.actors[actor.name] = true;
+  regroup(std::nullopt, context);
+}
+
+void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  state_ = State::waiting;
+  regrouping_.cancel();
+  if (lost_.empty()) lost_at_ = context.now();
+  lost_.push_back(message.actor.name);
+  progress_.actors[message.actor.name] = false;
+  tell(message.actor.describe() + " is down: " + message.cause.text);
+  context.note(runtime::Phase::idle, step_, 0);
+  // The steps since the newest checkpoint are lost, and no border comes before that one is loaded again.
+  if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
+}
+
+void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {
+  end(TrainingEnd::Kind::failed, message.report, context);
+}
+
+void TrainerActor::placement_waits(const runtime::PlacementWaits& message, runtime::Context&) {
+  if (state_ != State::ended) tell(message.why);
+}
+
+/// An actor of this epoch is dead, or as good as dead. The head is asked to kill it, which does no harm to the dead:
+/// ActorLost follows, or is on its way, then AllUp. Until then the state stays what it is.
+void TrainerActor::give_up_on(const runtime::ActorId& actor, const std::string& why, runtime::Context& context) {
+  tell(actor.describe() + " is given up: " + why);
+  (void)context.send(runtime::kHeadName, runtime::KillActor{actor.name, actor.incarnation});  // as in tell_event()
+}
+
+/// A trainer that returns to a job: what was decided counts, whoever has heard of it.
+void TrainerActor::go_on_from_decisions() {
+  epoch_ = decisions_.epoch();
+  since_ = decisions_.since();
+  const std::optional<Decision>& last = decisions_.last();
+  if (!last) return;
+  step_ = last->step + 1;
+  loaded_step_ = step_;
+  loaded_updates_ = last->updates;
+  last_commit_told_ = Commit{epoch_, last->step, step_, last->gradient_scale, last->learning_rate};
+  border_ = parts_.plan.next_border(last->step);
+  until_ = border_.step;
+  if (border_.step == step_) border_work_ = BorderWork::due;
+  progress_.step = step_;
+  if (recorder_.steps() >= step_) return;
+  // The process ended between the decision and its line.
+  StepLine line{step_, {}, last->learning_rate, 0.0, 0.0};
+  line.result.loss_sum = last->loss_sum;
+  line.result.correct = last->correct;
+  line.result.valid = last->valid;
+  line.result.gradient_norm = last->gradient_norm;
+  --step_;
+  (void)recorder_.record_step(line, ledger_line());  // new, so nothing to differ from
+  ++step_;
+}
+
+std::uint64_t TrainerActor::updates_at(std::uint32_t step) const {
+  return loaded_updates_ + (std::uint64_t{step} - loaded_step_) * parts_.job.updates_per_step();
+}
+
+// ---- 2: the same state everywhere ----------------------------------------------------------------------------------
+
+Regrouping::Listener TrainerActor::regrouping_listener() {
+  return {[this](const Regrouping::Outcome& outcome, runtime::Context& turn) { whole(outcome, turn); },
+          [this](const runtime::ActorId& actor, const std::string& why, runtime::Context& turn) {
+            give_up_on(actor, why, turn);
+          },
+          [this](const std::string& why, runtime::Context& turn) { end(TrainingEnd::Kind::failed, why, turn); },
+          [this](runtime::Context& turn) { return find_checkpoint(turn); }};
+}
+
+void TrainerActor::regroup(std::optional<std::uint32_t> back_to, runtime::Context& context) {
+  ++epoch_;
+  decisions_.begin_epoch(epoch_, since_);
+  state_ = State::regrouping;
+  caught_up_.clear();
+  context.note(runtime::Phase::load, step_, 0);
+  regrouping_.begin({epoch_, since_, step_, back_to, up_}, context);
+}
+
+FoundCheckpoint TrainerActor::find_checkpoint(runtime::Context& context) {
+  FoundCheckpoint found = checkpoints_.find_newest(recorder_.steps());
+  for (const std::string& rejection : found.rejections) {
+    tell("refused checkpoint " + rejection);
+    tell_event("checkpoint_refused", ordered_json{{"cause", rejection}}.dump(), context);
+  }
+  return found;
+}
+
+void TrainerActor::whole(const Regrouping::Outcome& outcome, runtime::Context& context) {
+  if (state_ != State::regrouping) return;
+  const bool same_step = outcome.plan.kind != RecoveryPlan::Kind::checkpoint && outcome.plan.step == step_;
+  if (outcome.plan.kind == RecoveryPlan::Kind::replay) {
+    take_up(outcome);
+  } else {
+    go_back(outcome, context);
+  }
+  tell_recovery(outcome, context);
+  if (!started_) started_ = context.now();
+  if (!epoch_began_ && step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = context.now();
+  last_commit_ = context.now();
+  if (border_work_ == BorderWork::due && same_step) {
+    if (behind_.empty()) return at_border(context);
+    return run(&outcome, context);
+  }
+  if (step_ >= parts_.plan.total_steps() || !stop_reason_.empty()) return go_on(context);
+  border_work_ = BorderWork::none;
+  border_ = parts_.plan.next_border(step_);
+  until_ = border_.step;
+  if (parts_.job.layout.exchange == Exchange::ps_async) return run_to_next_border(context);
+  run(&outcome, context);
+  commit_complete_steps(context);
+}
+
+/// The others go on with what they do; the restarted vote again.
+void TrainerActor::take_up(const Regrouping::Outcome& outcome) {
+  const StageGrid& grid = regrouping_.grid();
+  behind_.clear();
+  for (std::uint32_t replica = 0; replica < grid.replicas; ++replica) {
+    for (std::uint32_t stage = 0; stage < grid.stages; ++stage) {
+      const StageOrder& order = outcome.plan.orders[grid.index(replica, stage)];
+      if (order.source != StateSource::memory) tally_.forget(replica, stage);
+      if (order.step < step_ && !caught_up_.contains({replica, stage})) behind_.emplace(replica, stage);
+    }
+  }
+}
+
+/// All begin from one step: what was under way is gone.
+void TrainerActor::go_back(const Regrouping::Outcome& outcome, runtime::Context& context) {
+  const std::uint32_t step = outcome.plan.step;
+  const bool from_disk = outcome.plan.kind == RecoveryPlan::Kind::checkpoint;
+  progress_.step = step;
+  progress_.tokens_per_second = 0.0;  // no step is done since: the last one's figures are not this step's
+  if (step < step_) {
+    tell("going back from step " + std::to_string(step_) + " to step " + std::to_string(step));
+    tell_event("rollback", ordered_json{{"from_step", step_}, {"step", step}}.dump(), context);
+  } else if (step > 0 && step_ == 0) {
+    tell("resuming from step " + std::to_string(step));
+  }
+  if (parts_.plan.epoch_of(step) != parts_.plan.epoch_of(step_)) epoch_began_.reset();
+  if (from_disk) {
+    loaded_step_ = step;
+    loaded_updates_ = outcome.checkpoint.updates;
+  }
+  step_ = step;
+  since_ = epoch_;
+  decisions_.begin_epoch(epoch_, since_);
+  behind_.clear();
+  if (parts_.job.layout.exchange == Exchange::ps_async) recorder_.cut_after(step_);
+  tally_.clear();
+}
+
+void TrainerActor::tell_recovery(const Regrouping::Outcome& outcome, runtime::Context& context) {
+  if (lost_.empty()) return;
+  const runtime::Duration took = context.now() - *lost_at_;
+  std::uint32_t first = step_;  // that somebody does again
+  for (const StageOrder& order : outcome.plan.orders) first = std::min(first, order.step);
+  tell(join(lost_) + " back after " + milliseconds(took) + ": " + std::string(name_of(outcome.plan.kind)) +
+       " from step " + std::to_string(first));
+  tell_event("recovered",
+             ordered_json{{"actors", lost_},
+                          {"kind", name_of(outcome.plan.kind)},
+                          {"step", step_},
+                          {"from_step", first},
+                          {"restored", outcome.restored},
+                          {"milliseconds", std::chrono::duration<double, std::milli>(took).count()}}
+                 .dump(),
+             context);
+  lost_.clear();
+  lost_at_.reset();
+}
+
+// ---- steps that are done again -------------------------------------------------------------------------------------
+
+/// A stage that has not applied a commit, or applies it again.
+void TrainerActor::voted_again(const StepVote& message, runtime::Context& context) {
+  if (!parts_.job.replays() || !last_commit_told_ || message.step != last_commit_told_->step || message.step + 1 != step_) return;
+  Commit decision = *last_commit_told_;
+  decision.epoch = epoch_;
+  decision.until = until_;
+  (void)context.send_when_room(stage_name(message.replica, message.stage), decision);  // a death is ActorLost
+  caught_up_.emplace(message.replica, message.stage);
+  const bool was_last = behind_.erase({message.replica, message.stage}) > 0 && behind_.empty();
+  if (was_last && state_ == State::running && step_ >= until_) at_border(context);
+}
+
+/// False when the step is done again instead of committed, or the run has ended.
+bool TrainerActor::is_sound(const StepResult& result, runtime::Context& context) {
+  const bool again = repeated_step_ == step_;
+  if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
+    const std::string what = "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) +
+                             " or gradient norm " + std::to_string(result.gradient_norm);
+    if (again || !parts_.job.replays()) {
+      end(TrainingEnd::Kind::failed, what + kStillNotFinite, context);
+      return false;
+    }
+    tell(what + " is not finite: the step is done again with the same data");
+    tell_event("step_aborted", ordered_json{{"step", step_ + 1}, {"cause", what + " is not finite"}}.dump(), context);
+    repeated_step_ = step_;
+    regroup(step_, context);
+    return false;
+  }
+  if (result.different_states.empty()) {
+    suspects_.clear();
+    return true;
+  }
+  states_differ(result, context);
+  return false;
+}
+
+/// Replicas of a stage hold the same state by construction; a bit has changed in one of them.
+void TrainerActor::states_differ(const StepResult& result, runtime::Context& context) {
+  const auto& [stage, digests] = *result.different_states.begin();
+  const std::string what = "replicas of stage " + std::to_string(stage) + " hold different states after step " +
+                           std::to_string(step_) + ": memory or arithmetic of a machine is faulty";
+  tell_event("states_differ", ordered_json{{"step", step_}, {"stage", stage}, {"digests", digests}}.dump(), context);
+  if (step_ == 0 || repeated_step_ == step_ - 1) return end(TrainingEnd::Kind::failed, what, context);
+  tell(what + "; the step is done again");
+  suspects_ = result.different_states;
+  repeated_step_ = step_ - 1;
+  regroup(step_ - 1, context);
+}
+
+void TrainerActor::replay_differs(const ReplayDiffers& message, runtime::Context& context) {
+  tell("a restarted actor sent something else than before: " + message.what);
+  tell_event("replay_differs", ordered_json{{"step", message.step + 1}, {"cause", message.what}}.dump(), context);
+}
+
+}  // namespace troupe::actors
