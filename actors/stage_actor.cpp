@@ -98,6 +98,7 @@ void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime:
 
 void StageActor::run(const RunSteps& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch()) return;
+  inputs_ = StageReport::Inputs::complete;
   if (message.step > step_) {
     next_run_ = message;
     return;

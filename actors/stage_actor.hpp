@@ -121,6 +121,7 @@ private:
   std::unique_ptr<SnapshotFile> snapshots_;  // none: the node has no room, or the job wants none
   std::string digest_;                       // of the state at step_, when it was sealed
   enum class Holds { nothing, state } holds_ = Holds::nothing;
+  StageReport::Inputs inputs_ = StageReport::Inputs::missing;  // since it began at a step, until it is told to run
 
   StageInbox inbox_;
   State state_ = State::idle;

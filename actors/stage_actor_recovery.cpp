@@ -67,6 +67,8 @@ void StageActor::regroup(const Regroup& message, runtime::Context& context) {
   report.step = step_;
   report.log_from = sent_.whole_from();
   if (holds_ == Holds::state) report.holds = StageReport::Holds::state;
+  report.inputs = inputs_;
+  if (state_ != State::idle) report.work = StageReport::Work::begun;
   if (state_ == State::voted) report.vote = StageReport::Vote::given;
   if (snapshots_) report.snapshots = snapshots_->steps();
   context.reply(report);
@@ -159,6 +161,7 @@ StateLoaded StageActor::begin_at(const LoadState& message) {
   losses_.clear();
   state_ = State::idle;
   holds_ = Holds::state;
+  inputs_ = StageReport::Inputs::missing;
   step_ = message.step;
   until_ = message.step;
   next_run_.reset();

@@ -253,6 +253,7 @@ void TrainerActor::evaluated(runtime::Context& context) {
 void TrainerActor::save_or_go_on(runtime::Context& context) {
   const bool planned = step_ == border_.step && border_.save == Border::Save::yes;
   if (!planned && improved_ == Improved::no && stop_reason_.empty()) return go_on(context);
+  if (returned_ == Returned::yes && checkpoints_.find_newest(recorder_.steps()).step == step_) return go_on(context);
   state_ = State::saving;
   context.note(runtime::Phase::checkpoint, step_, 0);
   parts_.faults.reached("trainer", context.self().incarnation, step_, runtime::Phase::checkpoint);
@@ -286,6 +287,7 @@ void TrainerActor::saved(const SaveOutcome& outcome, runtime::Context& context) 
 
 void TrainerActor::go_on(runtime::Context& context) {
   border_work_ = BorderWork::none;
+  returned_ = Returned::no;
   if (step_ >= parts_.plan.total_steps()) return end(TrainingEnd::Kind::finished, "", context);
   if (!stop_reason_.empty()) return end(TrainingEnd::Kind::stopped, stop_reason_, context);
   last_commit_ = context.now();

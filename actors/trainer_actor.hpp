@@ -161,7 +161,8 @@ private:
   std::vector<runtime::ActorId> up_;                                    // in the order of the job's actors
   std::uint32_t since_ = 0;                                             // epoch in which all began from one step
   enum class BorderWork { none, due } border_work_ = BorderWork::none;  // due: step_ is a border that is not done
-  using Place = std::pair<std::uint32_t, std::uint32_t>;                // (replica, stage)
+  enum class Returned { no, yes } returned_ = Returned::no;  // yes: another process may have done this border
+  using Place = std::pair<std::uint32_t, std::uint32_t>;     // (replica, stage)
   std::set<Place> behind_;     // stages that have not applied the last commit, and will vote for it again
   std::set<Place> caught_up_;  // stages that did so while the others were regrouping
   std::optional<Commit> last_commit_told_;

@@ -84,7 +84,8 @@ void TrainerActor::go_on_from_decisions() {
   last_commit_told_ = Commit{epoch_, last->step, step_, last->gradient_scale, last->learning_rate};
   border_ = parts_.plan.next_border(last->step);
   until_ = border_.step;
-  if (border_.step == step_) border_work_ = BorderWork::due;
+  if (border_.step == step_) border_work_ = BorderWork::due;  // perhaps done: who has begun the next step says so
+  returned_ = Returned::yes;
   progress_.step = step_;
   if (recorder_.steps() >= step_) return;
   // The process ended between the decision and its line.
@@ -143,6 +144,10 @@ void TrainerActor::whole(const Regrouping::Outcome& outcome, runtime::Context& c
   if (!started_) started_ = context.now();
   if (!epoch_began_ && step_ == parts_.plan.begin_of(parts_.plan.epoch_of(step_))) epoch_began_ = context.now();
   last_commit_ = context.now();
+  const auto has_begun_next = [this](const StageReport& report) {
+    return report.step == step_ && report.work == StageReport::Work::begun;
+  };
+  if (std::ranges::any_of(outcome.reports, has_begun_next)) border_work_ = BorderWork::none;
   if (border_work_ == BorderWork::due && same_step) {
     if (behind_.empty()) return at_border(context);
     return run(&outcome, context);
@@ -163,7 +168,7 @@ void TrainerActor::take_up(const Regrouping::Outcome& outcome) {
   for (std::uint32_t replica = 0; replica < grid.replicas; ++replica) {
     for (std::uint32_t stage = 0; stage < grid.stages; ++stage) {
       const StageOrder& order = outcome.plan.orders[grid.index(replica, stage)];
-      if (order.source != StateSource::memory) tally_.forget(replica, stage);
+      if (order.begin == StageOrder::Begin::again) tally_.forget(replica, stage);
       if (order.step < step_ && !caught_up_.contains({replica, stage})) behind_.emplace(replica, stage);
     }
   }
@@ -218,7 +223,9 @@ void TrainerActor::tell_recovery(const Regrouping::Outcome& outcome, runtime::Co
 
 /// A stage that has not applied a commit, or applies it again.
 void TrainerActor::voted_again(const StepVote& message, runtime::Context& context) {
-  if (!parts_.job.replays() || !last_commit_told_ || message.step != last_commit_told_->step || message.step + 1 != step_) return;
+  if (!parts_.job.replays() || !last_commit_told_ || message.step != last_commit_told_->step ||
+      message.step + 1 != step_)
+    return;
   Commit decision = *last_commit_told_;
   decision.epoch = epoch_;
   decision.until = until_;

@@ -39,13 +39,13 @@ std::optional<StageOrder> find_source(const StageGrid& grid, const Reports& repo
 
 /// The first step for which a stage needs inputs.
 std::uint32_t first_needed(const StageReport& report, const StageOrder& order) {
-  const bool done = order.source == StateSource::memory && report.vote == StageReport::Vote::given;
+  const bool done = order.begin == StageOrder::Begin::goes_on && report.vote == StageReport::Vote::given;
   return order.step + (done ? 1 : 0);
 }
 
 /// The first step whose outputs a stage has, or will make again.
 std::uint32_t first_offered(const StageReport& report, const StageOrder& order) {
-  return order.source == StateSource::memory ? report.log_from : order.step;
+  return order.begin == StageOrder::Begin::goes_on ? report.log_from : order.step;
 }
 
 bool is_complete(const StageGrid& grid, const Reports& reports, const std::vector<StageOrder>& orders) {
@@ -66,7 +66,8 @@ std::optional<std::vector<StageOrder>> try_replay(const StageGrid& grid, const R
     const StageReport& report = reports[index];
     if (holds_state(report)) {
       if (report.step < oldest || report.step > committed) return std::nullopt;
-      orders.push_back({StateSource::memory, report.step, 0});
+      const auto begin = goes_on(report) ? StageOrder::Begin::goes_on : StageOrder::Begin::again;
+      orders.push_back({StateSource::memory, report.step, 0, begin});
       continue;
     }
     std::optional<StageOrder> order = find_source(grid, reports, index, newest);

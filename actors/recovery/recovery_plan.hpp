@@ -30,6 +30,8 @@ struct StageOrder {
   StateSource source = StateSource::checkpoint;
   std::uint32_t step = 0;
   std::uint32_t lender = 0;  ///< replica, for a state from a sibling
+  /// With replay: whether it goes on with what it does, or begins that step and needs its inputs sent again.
+  enum class Begin : std::uint8_t { goes_on, again } begin = Begin::again;
 
   bool operator==(const StageOrder&) const = default;
 };

@@ -28,16 +28,20 @@ struct StageReport {
   static constexpr std::string_view kName = "stage.report";
   enum class Holds : std::uint8_t { nothing = 0, state = 1 };
   enum class Vote : std::uint8_t { due = 0, given = 1 };
+  enum class Work : std::uint8_t { none = 0, begun = 1 };
+  enum class Inputs : std::uint8_t { complete = 0, missing = 1 };
   std::uint32_t epoch = 0;
   Holds holds = Holds::nothing;
   std::uint32_t step = 0;                ///< of its weights, when it holds any
   Vote vote = Vote::due;                 ///< given: it needs no more inputs for that step
+  Work work = Work::none;                ///< begun: the border before that step is done
+  Inputs inputs = Inputs::complete;      ///< missing: it has restored its state, and was not told to compute since
   std::uint32_t log_from = 0;            ///< everything it sent in this step and later can be sent again
   std::vector<std::uint32_t> snapshots;  ///< steps that lie sealed in its node's memory
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(epoch, holds, step, vote, log_from, snapshots);
+    archive(epoch, holds, step, vote, work, inputs, log_from, snapshots);
   }
 };
 
@@ -48,6 +52,11 @@ enum class StateSource : std::uint8_t {
   snapshot = 2,    ///< its node's memory
   sibling = 3,     ///< the same stage of another replica
 };
+
+/// Whether a stage goes on with what it has and does.
+[[nodiscard]] inline bool goes_on(const StageReport& report) {
+  return report.holds == StageReport::Holds::state && report.inputs == StageReport::Inputs::complete;
+}
 
 /// An actor that holds nothing of what was sent to it before: it needs everything from `step` on again.
 struct Restarted {

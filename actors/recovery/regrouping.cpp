@@ -72,7 +72,7 @@ void Regrouping::decide(runtime::Context& context) {
   outcome_.plan = start_.back_to ? plan_rollback(grid_, outcome_.reports, *start_.back_to)
                                  : plan_recovery(grid_, outcome_.reports, start_.committed);
   for (std::size_t index = 0; index < grid_.size(); ++index) {
-    if (outcome_.reports[index].holds == StageReport::Holds::nothing) outcome_.restored.push_back(stage_at(index).name);
+    if (!goes_on(outcome_.reports[index])) outcome_.restored.push_back(stage_at(index).name);
   }
   order_states(context);
 }
@@ -94,7 +94,7 @@ void Regrouping::order_states(runtime::Context& context) {
   } else {
     for (std::size_t index = 0; index < grid_.size(); ++index) {
       const StageOrder& plan = outcome_.plan.orders[index];
-      if (kind == Kind::replay && plan.source == StateSource::memory) continue;  // goes on with what it does
+      if (kind == Kind::replay && plan.begin == StageOrder::Begin::goes_on) continue;
       LoadState order = base_order();
       if (kind == Kind::replay) order.since = start_.since;
       order.step = plan.step;
@@ -136,7 +136,7 @@ void Regrouping::resume(runtime::Context& context) {
   std::vector<runtime::ActorId> others;
   for (std::size_t index = 0; index < grid_.size(); ++index) {
     const StageOrder& plan = outcome_.plan.orders[index];
-    if (plan.source == StateSource::memory) {
+    if (plan.begin == StageOrder::Begin::goes_on) {
       others.push_back(stage_at(index));
     } else {
       order.restarted.push_back({stage_at(index).name, plan.step});
@@ -167,7 +167,8 @@ Regrouping::Feed Regrouping::feed_of(const Outcome& outcome, const StageGrid& gr
   for (std::uint32_t stage = 0; stage < grid.stages; ++stage) {
     const std::size_t index = grid.index(replica, stage);
     const StageOrder& order = outcome.plan.orders[index];
-    const bool done = order.source == StateSource::memory && outcome.reports[index].vote == StageReport::Vote::given;
+    const bool done =
+        order.begin == StageOrder::Begin::goes_on && outcome.reports[index].vote == StageReport::Vote::given;
     const std::uint32_t needed = order.step + (done ? 1 : 0);
     feed.step = std::min(feed.step, needed);
     if (stage == 0) feed.begun = needed;

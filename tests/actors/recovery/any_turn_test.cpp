@@ -63,16 +63,16 @@ void expect_nothing_lost(const JobConfig& job, std::uint64_t first, std::uint64_
 }
 
 TEST(AnyTurn, P1_TwoStagesOfTwoReplicas) {
-  expect_nothing_lost(job_of(2, 2), 1, 300);
+  expect_nothing_lost(job_of(2, 2), 1, 1000);
 }
 
 TEST(AnyTurn, P1_TwoStagesAlone) {
-  expect_nothing_lost(job_of(2, 1), 10'001, 300);
+  expect_nothing_lost(job_of(2, 1), 10'001, 600);
 }
 
 TEST(AnyTurn, P1_OneStageOfTwoReplicas) {
   JobConfig job = job_of(1, 2);
-  expect_nothing_lost(job, 20'001, 200);
+  expect_nothing_lost(job, 20'001, 400);
 }
 
 }  // namespace

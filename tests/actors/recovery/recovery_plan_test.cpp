@@ -39,7 +39,7 @@ TEST(RecoveryPlan, OneThatDiedInTheMiddleOfAStepDoesThatStepAgainAlone) {
   EXPECT_EQ(plan.kind, Kind::replay);
   EXPECT_EQ(plan.step, 7U);
   EXPECT_EQ(plan.orders[1], (StageOrder{StateSource::snapshot, 7, 0}));
-  EXPECT_EQ(plan.orders[0], (StageOrder{StateSource::memory, 7, 0}));
+  EXPECT_EQ(plan.orders[0], (StageOrder{StateSource::memory, 7, 0, StageOrder::Begin::goes_on}));
 }
 
 TEST(RecoveryPlan, OneThatDiedBeforeItSealedWhatWasCommittedDoesThatStepAgain) {
@@ -52,6 +52,16 @@ TEST(RecoveryPlan, OneThatDiedBeforeItSealedWhatWasCommittedDoesThatStepAgain) {
   pairs[3] = restarted({6, 5});
   EXPECT_EQ(plan_recovery(kTwoByTwo, pairs, 7).orders[3], (StageOrder{StateSource::sibling, 7, 0}))
       << "a replica has what it would have to compute";
+}
+
+TEST(RecoveryPlan, OneThatWasRestoredWhenAnotherDiedNeedsItsInputsYet) {
+  Reports reports(3, living(7));
+  reports[1].inputs = StageReport::Inputs::missing;
+  reports[1].log_from = 7;
+  reports[2] = restarted({7, 6});
+  const RecoveryPlan plan = plan_recovery(kOneByThree, reports, 7);
+  EXPECT_EQ(plan.kind, Kind::replay);
+  EXPECT_EQ(plan.orders[1], (StageOrder{StateSource::memory, 7, 0, StageOrder::Begin::again}));
 }
 
 TEST(RecoveryPlan, WithoutAMemoryOfItsNodeTheSiblingLendsItsState) {
@@ -106,7 +116,7 @@ TEST(RecoveryPlan, AStageThatHasNotHeardOfTheLastCommitIsNoReasonToGoBack) {
   reports[2] = living(6, StageReport::Vote::given);
   const RecoveryPlan plan = plan_recovery(kTwoByTwo, reports, 7);
   EXPECT_EQ(plan.kind, Kind::replay);
-  EXPECT_EQ(plan.orders[2], (StageOrder{StateSource::memory, 6, 0}));
+  EXPECT_EQ(plan.orders[2], (StageOrder{StateSource::memory, 6, 0, StageOrder::Begin::goes_on}));
 }
 
 TEST(RecoveryPlan, RP2_NobodyGoesToAStepThatIsNotCommitted) {
