@@ -117,7 +117,8 @@ SaveOutcome CheckpointKeeper::publish(const Collected& collected) const {
   SaveOutcome outcome{collected.request.epoch, collected.request.step, collected.error, collected.gone};
   if (collected.request.is_wanted && !collected.request.is_wanted()) outcome.error = "its epoch has ended";
   if (outcome.error.empty()) {
-    outcome.error = gpt2::publish_checkpoint(collected.temporary, collected.head, collected.reports);
+    outcome.error =
+        gpt2::publish_checkpoint(collected.temporary, collected.head, collected.reports, collected.request.moments);
   }
   if (!outcome.error.empty()) {
     std::error_code ignored;

@@ -2,6 +2,7 @@
 
 #include "actors/config/job_config.hpp"
 #include "actors/stage_protocol.hpp"
+#include "gpt2/store/checkpoint.hpp"
 #include "runtime/context.hpp"
 
 #include <cstdint>
@@ -37,6 +38,7 @@ struct SaveRequest {
   std::uint64_t updates = 0;             ///< of the optimizer
   std::vector<runtime::ActorId> owners;  ///< actors that write shards
   std::function<bool()> is_wanted = {};  ///< asked before it is published; empty = yes
+  gpt2::PublishMoments moments = {};
 };
 
 /// Takes checkpoints: asks the owners of the parameters for their shards, publishes when all are there, prunes.

@@ -1,60 +1,70 @@
 #pragma once
 
-#include "runtime/message/envelope.hpp"
+#include "actors/fault/fault_journal.hpp"
+#include "actors/fault/fault_rule.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace troupe::actors {
 
-class JobPlan;
-
-enum class FaultAction { kill9, exit, raise };
-
-/// One fault on purpose: "kill9 stage/r0.s1 @step=20,phase=backward[,incarnation=1]".
-struct FaultRule {
-  FaultAction action = FaultAction::kill9;
-  std::string actor;
-  std::uint32_t step = 0;
-  runtime::Phase phase = runtime::Phase::none;
-  std::uint32_t incarnation = 1;  ///< fires in this incarnation of the actor only, so that it fires once
+/// What whoever reached a point has to do itself, since only it can.
+enum class FaultDuty {
+  none,
+  poison,    ///< make one number of the result at hand a NaN
+  flip_bit,  ///< flip one bit of it
+  fail,      ///< fail with an error, as if the disk or the memory had
 };
-
-/// Reads a rule, or says what is wrong with it and what a rule looks like.
-[[nodiscard]] runtime::Result<FaultRule> parse_fault_rule(std::string_view text);
-
-/// Empty, or why the rule can never fire in that job, with what there is instead: an actor the job has not, a step
-/// after the last, a checkpoint that nobody of that name takes part in or that is not due at that step.
-[[nodiscard]] std::string find_impossible(const FaultRule& rule, const JobPlan& plan);
 
 /// Faults on purpose, and whether one is due now. Read from the environment variable TROUPE_INJECT (rules separated by
 /// ';'), which the command line sets from --inject and every worker inherits.
 ///
-/// Thread-safety: immutable after construction.
-/// Ownership:     owns its rules.
+/// Thread-safety: all methods from any thread.
+/// Ownership:     owns its rules; copies share what has fired.
 /// Errors:        malformed rules were refused by the command line before anything started.
-/// Restart:       read again; rules name the incarnation they are for.
+/// Restart:       read again; rules name the incarnation they are for, and those in the journal do not fire again.
 ///
-/// FP-1  A rule fires exactly at its actor, incarnation, step and phase.
+/// FP-1  A rule fires exactly at its actor, incarnation, step, phase or point, and micro-batch when it names one.
+/// FP-2  A rule fires once, over all processes of the run; "slow" each time.
 class FaultPlan final {
 public:
   [[nodiscard]] static FaultPlan from_environment();
-  explicit FaultPlan(std::vector<FaultRule> rules) : rules_(std::move(rules)) {}
+  explicit FaultPlan(std::vector<FaultRule> rules, FaultJournal journal = {});
 
-  /// The actor itself reached this point: ends the process or throws when a rule says so.
-  void reached(const std::string& actor, std::uint32_t incarnation, std::uint32_t step, runtime::Phase phase) const;
+  /// The actor itself reached this phase of the step (from 1), and this micro-batch: ends the process, stops or slows
+  /// it, or throws when a rule says so; else what the caller has to do.
+  FaultDuty reached(const std::string& actor, std::uint32_t incarnation, std::uint32_t step, runtime::Phase phase,
+                    std::uint32_t micro_batch = 0) const;
+  /// The same at an edge of a protocol.
+  FaultDuty at(FaultPoint point, const std::string& actor, std::uint32_t incarnation, std::uint32_t step) const;
   /// Actors that have no such phase of their own (data actors, the parameter server) and are to be killed when a
   /// witness reaches it.
   using Incarnations = std::map<std::string, std::uint32_t>;
   [[nodiscard]] std::vector<std::string> victims(std::uint32_t step, runtime::Phase phase,
                                                  const Incarnations& now) const;
   [[nodiscard]] const std::vector<FaultRule>& rules() const { return rules_; }
+  [[nodiscard]] const FaultJournal& journal() const { return journal_; }
 
 private:
+  /// Whether the rule that matches fires now: at most once, unless it is one that fires each time.
+  [[nodiscard]] bool fires(std::size_t rule, const FaultMoment& moment) const;
+  FaultDuty meet(std::size_t rule, const FaultMoment& moment) const;
+
   std::vector<FaultRule> rules_;
+  FaultJournal journal_;
+  std::shared_ptr<std::vector<std::atomic<bool>>> fired_;  // by rule; shared by copies, which are one plan
 };
+
+/// For from_environment() of this process and of those it starts: the rules, the run folder in which fired ones are
+/// noted, and since when. A process that takes the place of a dead one keeps the beginning that it inherits, so that a
+/// rule does not strike both.
+void set_fault_environment(const std::vector<std::string>& rules, const std::filesystem::path& run_directory);
+/// The run folder alone, unless the environment names one: for workers whose node another head than ours started.
+void note_faults_in(const std::filesystem::path& run_directory);
 
 }  // namespace troupe::actors

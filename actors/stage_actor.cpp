@@ -84,7 +84,9 @@ runtime::Behavior StageActor::behavior() {
 
 void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context) {
   context.note(phase, step_ + 1, micro_batch);
-  faults_.reached(context.self().name, context.self().incarnation, step_ + 1, phase);
+  const FaultDuty duty =
+      faults_.reached(context.self().name, context.self().incarnation, step_ + 1, phase, micro_batch);
+  if (duty == FaultDuty::poison || duty == FaultDuty::flip_bit) damage_ = duty;
   // The first stage of the first replica is the witness for actors that have no such phase of their own.
   if (role_.replica != 0 || role_.stage != 0) return;
   for (const std::string& victim : faults_.victims(step_ + 1, phase, incarnations_)) {
@@ -92,6 +94,10 @@ void StageActor::enter(runtime::Phase phase, std::uint32_t micro_batch, runtime:
     (void)context.send_when_room(runtime::kHeadName,
                                  runtime::KillActor{victim});  // without a head there is nobody to kill it
   }
+}
+
+void StageActor::at(FaultPoint point, std::uint32_t step, runtime::Context& context) const {
+  (void)faults_.at(point, context.self().name, context.self().incarnation, step);  // there is nothing to spoil here
 }
 
 // ---- between steps -------------------------------------------------------------------------------------------------
@@ -122,6 +128,7 @@ void StageActor::save(const SaveShard& message, runtime::Context& context) {
     }
   }
   const StageModel::Saved saved = model_->save(message.directory);
+  at(FaultPoint::shard_written, step_, context);
   context.note(runtime::Phase::idle, step_, 0);
   if (!saved.error.empty()) return context.reply_failure({runtime::FailureKind::unknown, saved.error});
   context.reply(
@@ -187,6 +194,7 @@ void StageActor::go_on(const Continue& message, runtime::Context& context) {
 
 void StageActor::begin_step(runtime::Context& context) {
   enter(runtime::Phase::idle, 0, context);
+  if (std::exchange(replay_, Replay::none) == Replay::first_action) at(FaultPoint::replay, step_ + 1, context);
   inbox_.begin_step(step_);
   std::erase_if(tied_, [this](const auto& entry) { return entry.first < step_; });
   const std::uint32_t count = role_.job.micro_batches_per_replica();
@@ -268,6 +276,7 @@ void StageActor::reduce(runtime::Context& context) {
       model_->take_contribution(inbox_.epoch()),
       [this](const at::Tensor& total, runtime::Context& turn) {
         model_->set_gradient(total);
+        if (damage_ != FaultDuty::none) model_->damage_gradient(std::exchange(damage_, FaultDuty::none));
         state_ = State::tying;
         if (model_->is_tied_elsewhere()) {
           const std::uint32_t far_end = is_first() ? role_.job.layout.stages - 1 : 0;
@@ -299,6 +308,7 @@ void StageActor::vote(runtime::Context& context) {
   if (state_ == State::voted && role_.replica == 0) ballot.squares = model_->squares();
   (void)context.send_when_room(kTrainerName, ballot);
   context.note(runtime::Phase::vote, step_ + 1, 0);
+  at(FaultPoint::voted, step_ + 1, context);
 }
 
 void StageActor::push(runtime::Context& context) {
@@ -314,8 +324,10 @@ void StageActor::push(runtime::Context& context) {
 
 void StageActor::commit(const Commit& message, runtime::Context& context) {
   if (message.epoch != inbox_.epoch() || message.step != step_ || state_ != State::voted) return;
+  at(FaultPoint::committed, step_ + 1, context);
   enter(runtime::Phase::optimizer, 0, context);
   model_->apply(message.learning_rate, message.gradient_scale);
+  at(FaultPoint::applied, step_ + 1, context);
   sent_.forget_before(message.step);  // all have voted for it: by SG-5 nobody goes back to before it
   end_step(message.until, context);
 }
@@ -344,7 +356,7 @@ void StageActor::end_step(std::uint32_t until, runtime::Context& context) {
     next_run_.reset();
   }
   state_ = State::idle;
-  seal_state();
+  seal_state(context);
   if (step_ < until_) return begin_step(context);
   context.note(runtime::Phase::idle, step_, 0);
   advance(context);

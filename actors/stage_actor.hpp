@@ -93,8 +93,7 @@ private:
 
   [[nodiscard]] std::string restore(const LoadState& message);
   void borrow_state(const LoadState& message, runtime::Context& context);
-  [[nodiscard]] StateLoaded begin_at(const LoadState& message);
-  void seal_state();
+  [[nodiscard]] StateLoaded begin_at(const LoadState& message, runtime::Context& context);
   void open_snapshots();
   void know(const std::vector<std::uint32_t>& incarnations);
   void tell_differences(runtime::Context& context);
@@ -109,6 +108,8 @@ private:
   void tie(runtime::Context& context);
   void vote(runtime::Context& context);
   void enter(runtime::Phase phase, std::uint32_t micro_batch, runtime::Context& context);
+  void at(FaultPoint point, std::uint32_t step, runtime::Context& context) const;
+  void seal_state(runtime::Context& context);
   [[nodiscard]] bool is_first() const { return role_.stage == 0; }
   [[nodiscard]] bool is_last() const { return role_.stage + 1 == role_.job.layout.stages; }
 
@@ -135,6 +136,8 @@ private:
   std::optional<std::uint32_t> border_;  // ps_async: the border whose BorderWeights came last
   runtime::Duration busy_{0};
   FaultPlan::Incarnations incarnations_;
+  FaultDuty damage_ = FaultDuty::none;  // what a fault on purpose wants done to this step's gradient
+  enum class Replay { none, first_action } replay_ = Replay::none;
 };
 
 }  // namespace troupe::actors

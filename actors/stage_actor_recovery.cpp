@@ -37,10 +37,11 @@ void StageActor::open_snapshots() {
 }
 
 /// Whoever holds this state again need not compute what came before.
-void StageActor::seal_state() {
+void StageActor::seal_state(runtime::Context& context) {
   digest_.clear();
   if (!snapshots_) return;
   model_->copy_state(snapshots_->begin(step_ > 0 ? step_ - 1 : step_));
+  at(FaultPoint::snapshot, step_, context);
   digest_ = snapshots_->seal(step_, model_->updates());
 }
 
@@ -95,12 +96,13 @@ void StageActor::tell_differences(runtime::Context& context) {
 void StageActor::load(const LoadState& message, runtime::Context& context) {
   if (message.epoch < inbox_.epoch()) return;
   context.note(runtime::Phase::load, message.step, 0);
+  at(FaultPoint::restore, message.step + 1, context);
   if (message.source == StateSource::sibling) return borrow_state(message, context);
   const std::string problem = restore(message);
   if (!problem.empty()) {
     return context.reply_failure({runtime::FailureKind::disconnected, context.self().name + problem});
   }
-  context.reply(begin_at(message));
+  context.reply(begin_at(message, context));
   context.note(runtime::Phase::idle, step_, 0);
 }
 
@@ -133,7 +135,7 @@ void StageActor::borrow_state(const LoadState& message, runtime::Context& contex
     const std::span<const std::byte> bytes = answer->state.data.bytes();
     model_->restore_state(bytes, answer->updates);
     digest_.clear();
-    turn.reply_to(asker, begin_at(message));
+    turn.reply_to(asker, begin_at(message, turn));
     turn.note(runtime::Phase::idle, step_, 0);
   };
   inbox_.continue_in(message.epoch);
@@ -146,13 +148,14 @@ void StageActor::lend_state(const LendState& message, runtime::Context& context)
     return context.reply_failure(
         {runtime::FailureKind::disconnected, context.self().name + " is not at step " + std::to_string(message.step)});
   }
+  at(FaultPoint::lend, step_ + 1, context);
   const auto floats = static_cast<std::int64_t>(model_->state_bytes() / sizeof(float));
   at::Tensor copy = at::empty({floats});
   model_->copy_state({static_cast<std::byte*>(copy.data_ptr()), model_->state_bytes()});
   context.reply(StateLent{message.step, model_->updates(), digest_, to_bytes(copy)});
 }
 
-StateLoaded StageActor::begin_at(const LoadState& message) {
+StateLoaded StageActor::begin_at(const LoadState& message, runtime::Context& context) {
   inbox_.begin_epoch(message.epoch, message.since);
   inbox_.begin_step(message.step);
   collective_->reset(message.since, message.step);
@@ -168,7 +171,10 @@ StateLoaded StageActor::begin_at(const LoadState& message) {
   weights_version_ = 0;
   border_.reset();
   know(message.incarnations);
-  if (digest_.empty()) seal_state();
+  const bool again = message.source == StateSource::snapshot || message.source == StateSource::sibling;
+  replay_ = again ? Replay::first_action : Replay::none;
+  damage_ = FaultDuty::none;
+  if (digest_.empty()) seal_state(context);
   return {message.epoch, message.step};
 }
 

@@ -11,6 +11,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -139,6 +141,17 @@ void StageModel::set_gradient(const at::Tensor& total) {
                              std::to_string(parts_->table().gradient_size));
   }
   parts_->total = total.is_cpu() ? to_device(total, parts_->model.device()) : total;
+}
+
+void StageModel::damage_gradient(FaultDuty how) {
+  parts_->total = parts_->total.clone();  // messages on their way keep what they have
+  at::Tensor first = parts_->total.slice(0, 0, 1);
+  if (how == FaultDuty::poison) {
+    first.fill_(std::numeric_limits<float>::quiet_NaN());
+  } else {
+    const float value = first.item<float>();
+    first.fill_(std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) ^ (1U << 22U)));
+  }
 }
 
 bool StageModel::is_tied_elsewhere() const {

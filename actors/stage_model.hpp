@@ -2,6 +2,7 @@
 
 #include "actors/collective/collective.hpp"
 #include "actors/config/job_config.hpp"
+#include "actors/fault_plan.hpp"
 #include "actors/stage_inbox.hpp"
 #include "actors/trainer_protocol.hpp"
 
@@ -58,6 +59,8 @@ public:
   [[nodiscard]] Contribution take_contribution(std::uint32_t epoch);
   /// The gradient summed over the whole step (N).
   void set_gradient(const at::Tensor& total);
+  /// A fault on purpose: makes one number of it a NaN, or flips one bit.
+  void damage_gradient(FaultDuty how);
   /// Whether the other end of the tied weight is another stage.
   [[nodiscard]] bool is_tied_elsewhere() const;
   /// This end's part of the tied gradient (V, C).

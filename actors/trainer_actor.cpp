@@ -137,6 +137,7 @@ void TrainerActor::commit_complete_steps(runtime::Context& context) {
 
 void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   if (!is_sound(result, context)) return;
+  at(FaultPoint::votes_in, context);
   const TrainConfig& train = parts_.job.train;
   const double rate = gpt2::learning_rate(learning_rate_rule(parts_.job, parts_.plan.total_steps()), step_);
   parts_.faults.reached("trainer", context.self().incarnation, step_ + 1, runtime::Phase::optimizer);
@@ -147,6 +148,7 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   if (train.clip > 0.0) decision.gradient_scale = std::min(1.0, train.clip / (result.gradient_norm + 1e-6));
   decisions_.decide({step_, epoch_, updates_at(step_ + 1), decision.gradient_scale, rate, result.loss_sum,
                      result.correct, result.valid, result.gradient_norm});
+  at(FaultPoint::commit_written, context);
   record(result, rate, context);
   last_commit_told_ = decision;
   if (parts_.job.layout.exchange == Exchange::allreduce) {
@@ -154,6 +156,7 @@ void TrainerActor::commit(const StepResult& result, runtime::Context& context) {
   } else if (parts_.job.layout.exchange == Exchange::ps_sync) {
     (void)context.send_when_room(kServerName, decision);
   }
+  at(FaultPoint::told, context);
   ++step_;
   context.note(runtime::Phase::forward, step_ + 1, 0);
   if (step_ >= until_ && behind_.empty()) at_border(context);
@@ -258,13 +261,19 @@ void TrainerActor::save_or_go_on(runtime::Context& context) {
   context.note(runtime::Phase::checkpoint, step_, 0);
   parts_.faults.reached("trainer", context.self().incarnation, step_, runtime::Phase::checkpoint);
   recorder_.sync();
+  const auto moment = [this, incarnation = context.self().incarnation](FaultPoint point) {
+    return [this, incarnation, point] {
+      (void)parts_.faults.at(point, std::string(kTrainerName), incarnation, step_);  // as in at()
+    };
+  };
   const SaveRequest request{epoch_,
                             step_,
                             recorder_.best_step(),
                             static_cast<std::uint64_t>(step_) * parts_.job.train.global_batch,
                             updates_at(step_),
                             parameter_owners(),
-                            [this, epoch = epoch_] { return is_current(epoch, State::saving); }};
+                            [this, epoch = epoch_] { return is_current(epoch, State::saving); },
+                            {moment(FaultPoint::before_rename), moment(FaultPoint::renamed)}};
   checkpoints_.save(
       request, [this](const SaveOutcome& outcome, runtime::Context& turn) { saved(outcome, turn); }, context);
 }

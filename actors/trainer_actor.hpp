@@ -137,6 +137,7 @@ private:
   [[nodiscard]] LedgerLine ledger_line() const;
   /// Updates of the optimizer in the state of `step`.
   [[nodiscard]] std::uint64_t updates_at(std::uint32_t step) const;
+  void at(FaultPoint point, runtime::Context& context) const;
   void tell(const std::string& news);
   void tell_event(const std::string& event, const std::string& fields, runtime::Context& context);
   [[nodiscard]] bool is_current(std::uint32_t epoch, State state) const { return epoch == epoch_ && state == state_; }

@@ -99,6 +99,11 @@ void TrainerActor::go_on_from_decisions() {
   ++step_;
 }
 
+/// Of the step being decided.
+void TrainerActor::at(FaultPoint point, runtime::Context& context) const {
+  (void)parts_.faults.at(point, std::string(kTrainerName), context.self().incarnation, step_ + 1);  // nothing to spoil
+}
+
 std::uint64_t TrainerActor::updates_at(std::uint32_t step) const {
   return loaded_updates_ + (std::uint64_t{step} - loaded_step_) * parts_.job.updates_per_step();
 }

@@ -43,8 +43,9 @@ OptionSpec output() {
 }
 
 OptionSpec inject() {
-  OptionSpec spec =
-      option("inject", "RULE", "fault on purpose: 'kill9 stage/r0.s1 @step=20,phase=backward' (docs/commands.md)");
+  OptionSpec spec = option(
+      "inject", "RULE",
+      "fault on purpose: 'kill9 stage/r0.s1 @step=20,phase=backward' or 'kill9 random every=3s' (docs/commands.md)");
   spec.repeat = Repeat::many;
   return spec;
 }

@@ -1,6 +1,7 @@
 #include "console/job_runner.hpp"
 
 #include "actors/actor_types.hpp"
+#include "actors/fault/random_killer.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
 #include "console/job_end.hpp"
@@ -21,7 +22,6 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <thread>
@@ -194,10 +194,14 @@ private:
   const std::vector<std::string> guarded_;
 };
 
-void set_fault_environment(const std::vector<std::string>& faults) {
-  std::string rules;
-  for (const std::string& fault : faults) rules += (rules.empty() ? "" : ";") + fault;
-  setenv("TROUPE_INJECT", rules.c_str(), 1);
+/// One for each rule of random kills.
+void spawn_random_killers(runtime::Node& node, const actors::FaultPlan& faults, const actors::JobPlan& plan) {
+  std::uint32_t count = 0;
+  for (const actors::FaultRule& rule : faults.rules()) {
+    if (!rule.is_random()) continue;
+    const std::string name = std::string(actors::kRandomKillerName) + "/" + std::to_string(++count);
+    spawn_or_throw(node, name, std::make_unique<actors::RandomKiller>(rule, faults.journal(), plan.actor_names()));
+  }
 }
 
 nlohmann::ordered_json describe_start(const JobOptions& options, const actors::JobPlan& plan) {
@@ -216,7 +220,7 @@ int run_job(const JobOptions& options) {
   const sigset_t signals = block_stop_signals();
   // The progress line tells of deaths and restarts itself.
   runtime::log_to_stderr("err");
-  set_fault_environment(options.faults);
+  const actors::FaultPlan faults = actors::FaultPlan::from_environment();
   const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
   const std::uint64_t job = new_job_number();
   const SocketFolder sockets;
@@ -244,11 +248,9 @@ int run_job(const JobOptions& options) {
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};
   events.record("job_started", describe_start(options, plan));
-  spawn_or_throw(
-      node, std::string(actors::kTrainerName),
-      std::make_unique<actors::TrainerActor>(actors::TrainerParts{options.job, plan, order, options.folder.root,
-                                                                  actors::FaultPlan::from_environment(), job},
-                                             listener));
+  spawn_or_throw(node, std::string(actors::kTrainerName),
+                 std::make_unique<actors::TrainerActor>(
+                     actors::TrainerParts{options.job, plan, order, options.folder.root, faults, job}, listener));
   const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
   spawn_or_throw(node, std::string(runtime::kHeadName),
                  std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
@@ -257,6 +259,7 @@ int run_job(const JobOptions& options) {
     spawn_agent(node, sockets, job, options.server);
     guarded.push_back(scheduler::agent_name("local"));
   }
+  spawn_random_killers(node, faults, plan);
   spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending, std::move(guarded)));
 
   TrainingEnd end = ending.wait();

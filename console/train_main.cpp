@@ -96,6 +96,8 @@ int run(const ParsedCommand& command, JobOptions options) {
     if (resumption.step >= resumption.total_steps) return tell_nothing_to_do(options, resumption);
   }
   write_config(options.folder, options.job);
+  // Here, and not where the job is led: a head that takes the place of a dead one inherits when the faults began.
+  actors::set_fault_environment(options.faults, options.folder.root);
   return run_job(options);
 }
 

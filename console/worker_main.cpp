@@ -1,4 +1,5 @@
 #include "actors/actor_types.hpp"
+#include "actors/fault_plan.hpp"
 #include "console/commands.hpp"
 #include "console/job_key.hpp"
 #include "console/worker_processes.hpp"
@@ -65,6 +66,7 @@ int run_worker(const ParsedCommand&) {
   static std::atomic_flag told = ATOMIC_FLAG_INIT;
   end_on_sigterm(ended, told);
   actors::prepare_process(input.job_text);
+  actors::note_faults_in(input.run_directory);
 
   runtime::NodeOptions options;
   options.name = input.actor.name;

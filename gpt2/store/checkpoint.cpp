@@ -109,7 +109,7 @@ fs::path begin_checkpoint(const fs::path& root, const CheckpointHead& head) {
 }
 
 std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& head,
-                               std::span<const std::string> reports) {
+                               std::span<const std::string> reports, const PublishMoments& moments) {
   ordered_json files = ordered_json::array();
   for (const std::string& report : reports) {
     if (find_too_deep(report) != std::string::npos) return "a report of written files has too many levels of brackets";
@@ -127,12 +127,14 @@ std::string publish_checkpoint(const fs::path& temporary, const CheckpointHead& 
   if (problem.empty()) problem = read_manifest(temporary).problem;
   if (problem.empty()) problem = sync_folder(temporary);
   if (!problem.empty()) return problem;
+  if (moments.before_rename) moments.before_rename();
   const fs::path root = temporary.parent_path();
   const fs::path final_folder = root / ("step-" + std::to_string(head.step));
   if (!put_in_place(temporary, final_folder)) {
     return "cannot rename " + temporary.string() + ": " + std::strerror(errno);
   }
   problem = sync_folder(root);
+  if (moments.renamed) moments.renamed();
   std::error_code ignored;
   fs::remove_all(temporary, ignored);  // a repeated step: what was there before
   return problem.empty() ? replace_file(root / "LATEST", final_folder.filename().string() + "\n") : problem;

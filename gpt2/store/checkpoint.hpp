@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <set>
@@ -46,6 +47,12 @@ struct CheckpointHead {
 /// is not, the first write into it says why.
 std::filesystem::path begin_checkpoint(const std::filesystem::path& root, const CheckpointHead& head);
 
+/// Called on the way of publish_checkpoint(), for tests of crashes; either may be empty.
+struct PublishMoments {
+  std::function<void()> before_rename;  ///< complete, and not visible yet
+  std::function<void()> renamed;        ///< visible, and LATEST still names the one before
+};
+
 /// Makes the checkpoint in `temporary` complete and visible as `root/step-N`: index and config for Hugging Face,
 /// MANIFEST (temporary name, sync, rename), re-read and verified, folder synced, renamed, parent synced, LATEST
 /// replaced. `reports` are write_shard()'s. Empty, or what went wrong; before the rename nothing is visible.
@@ -53,7 +60,7 @@ std::filesystem::path begin_checkpoint(const std::filesystem::path& root, const 
 /// CP-1  A folder named step-N either verifies, or was damaged after it was published.
 /// CP-2  A crash between any two of these operations leaves every earlier checkpoint as it was.
 [[nodiscard]] std::string publish_checkpoint(const std::filesystem::path& temporary, const CheckpointHead& head,
-                                             std::span<const std::string> reports);
+                                             std::span<const std::string> reports, const PublishMoments& moments = {});
 
 /// Empty when every byte of the checkpoint is as it was written; else which file, at which offset, and what is wrong.
 std::string verify_checkpoint(const std::filesystem::path& folder);

@@ -1,9 +1,10 @@
 #include "actors/fault_plan.hpp"
 
-#include "actors/job_plan.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include <string>
@@ -13,20 +14,15 @@ namespace {
 
 using runtime::Phase;
 
-FaultRule rule(std::string_view text) {
+FaultRule plan_rule(std::string_view text) {
   return parse_fault_rule(text).value();
 }
 
-std::string plan_refusal(std::string_view text) {
-  const auto parsed = parse_fault_rule(text);
-  return parsed ? "accepted" : parsed.failure().text;
-}
-
 /// Whether reaching this point throws, as a "throw" rule makes it do.
-bool fires(const FaultPlan& plan, const std::string& actor, std::uint32_t incarnation, std::uint32_t step,
-           Phase phase) {
+bool fires(const FaultPlan& plan, const std::string& actor, std::uint32_t incarnation, std::uint32_t step, Phase phase,
+           std::uint32_t micro_batch = 0) {
   try {
-    plan.reached(actor, incarnation, step, phase);
+    plan.reached(actor, incarnation, step, phase, micro_batch);
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find("fault on purpose at step " + std::to_string(step)), std::string::npos);
     return true;
@@ -34,107 +30,88 @@ bool fires(const FaultPlan& plan, const std::string& actor, std::uint32_t incarn
   return false;
 }
 
-TEST(FaultPlan, ReadsARule) {
-  const FaultRule plain = rule("kill9 stage/r0.s1 @step=20,phase=backward");
-  EXPECT_EQ(plain.action, FaultAction::kill9);
-  EXPECT_EQ(plain.actor, "stage/r0.s1");
-  EXPECT_EQ(plain.step, 20U);
-  EXPECT_EQ(plain.phase, Phase::backward);
-  EXPECT_EQ(plain.incarnation, 1U);
-  EXPECT_EQ(rule("exit data/r0 @phase=forward,step=3,incarnation=2").incarnation, 2U);
-}
-
-TEST(FaultPlan, SaysWhatIsWrongWithARule) {
-  EXPECT_NE(plan_refusal("kill stage/r0.s0 @step=1,phase=idle").find("unknown action \"kill\""), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 nobody @step=1,phase=idle").find("no actor is called \"nobody\""), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=x,phase=idle").find("step is not a number"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=sleep").find("sleep"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1").find("phase is missing"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 step=1,phase=idle").find("the last with @"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,where=idle").find("unknown key \"where\""), std::string::npos);
-  EXPECT_NE(plan_refusal("throw data/r0 @step=1,phase=reduce").find("has no phase reduce of its own"),
-            std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=0,phase=idle").find("steps count from 1"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @phase=idle").find("step is missing"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 ps @step=1,phase=idle,incarnation=0").find("incarnations count from 1"),
-            std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=vote").find("nothing is made to fail in phase vote"),
-            std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 stage/r0.s0 @step=1,phase=load").find("phase load"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 data/r0 @step=1,phase=evaluate").find("phase evaluate"), std::string::npos);
-  EXPECT_NE(plan_refusal("kill9 trainer @step=1,phase=backward").find("trainer has no phase backward"),
-            std::string::npos);
-  EXPECT_NE(plan_refusal("").find("a rule reads: kill9|exit|throw"), std::string::npos);
-}
-
-/// Two replicas of two stages, 12 steps, checkpoints at 4, 8 and 12, validations at 6 and 12.
-std::string impossible(std::string_view text, Exchange exchange, std::uint64_t held_out = 20) {
-  JobConfig job;
-  job.train.steps = 12;
-  job.train.global_batch = 16;
-  job.train.micro_batch = 2;
-  job.train.checkpoint_every = 4;
-  job.train.eval_every = 6;
-  job.layout.replicas = 2;
-  job.layout.stages = 2;
-  job.layout.exchange = exchange;
-  return find_impossible(rule(text), JobPlan(job, 1000, held_out));
-}
-
-TEST(FaultPlan, SaysWhyARuleCanNeverFireInThisJob) {
-  const auto reduced = Exchange::allreduce;
-  const auto served = Exchange::ps_sync;
-  EXPECT_EQ(impossible("kill9 stage/r2.s0 @step=1,phase=idle", reduced),
-            "this job has no actor \"stage/r2.s0\": it has trainer, stage/r0.s0 to stage/r1.s1, data/r0 to data/r1");
-  EXPECT_EQ(impossible("kill9 data/r2 @step=1,phase=idle", served),
-            "this job has no actor \"data/r2\": it has trainer, stage/r0.s0 to stage/r1.s1, data/r0 to data/r1, ps");
-  EXPECT_NE(impossible("kill9 ps @step=1,phase=idle", reduced), "");
-  EXPECT_EQ(impossible("kill9 data/r0 @step=13,phase=idle", reduced), "the job ends with step 12");
-  EXPECT_NE(impossible("kill9 stage/r0.s0 @step=4,phase=checkpoint", served).find("only trainer and ps"),
-            std::string::npos);
-  EXPECT_NE(impossible("kill9 data/r1 @step=4,phase=checkpoint", served), "");
-  EXPECT_EQ(impossible("kill9 stage/r0.s0 @step=9,phase=checkpoint", reduced),
-            "no checkpoint is due at step 9, the next one is at step 12");
-  EXPECT_EQ(impossible("kill9 stage/r0.s0 @step=6,phase=checkpoint", reduced, 0),
-            "no checkpoint is due at step 6, the next one is at step 8");
-}
-
-TEST(FaultPlan, TakesARuleThatCanFireInThisJob) {
-  for (const std::string actor : {"stage/r0.s0", "stage/r1.s1", "data/r1"}) {
-    for (const std::string point : {"1,phase=idle", "12,phase=forward", "3,phase=backward", "5,phase=reduce",
-                                    "7,phase=optimizer", "4,phase=checkpoint", "6,phase=checkpoint"}) {
-      EXPECT_EQ(impossible("kill9 " + actor + " @step=" + point, Exchange::allreduce), "") << actor << " " << point;
-    }
-  }
-  for (const auto exchange : {Exchange::ps_sync, Exchange::ps_async}) {
-    EXPECT_EQ(impossible("kill9 ps @step=12,phase=checkpoint", exchange), "");
-    EXPECT_EQ(impossible("kill9 trainer @step=12,phase=checkpoint", exchange), "");
-    EXPECT_EQ(impossible("kill9 ps @step=3,phase=reduce", exchange), "");
-  }
-}
-
 TEST(FaultPlan, FP1_FiresAtItsActorIncarnationStepAndPhaseOnly) {
-  const FaultPlan plan({rule("throw stage/r0.s1 @step=4,phase=reduce,incarnation=2")});
-  EXPECT_TRUE(fires(plan, "stage/r0.s1", 2, 4, Phase::reduce));
+  const FaultPlan plan({plan_rule("throw stage/r0.s1 @step=4,phase=reduce,incarnation=2")});
   EXPECT_FALSE(fires(plan, "stage/r0.s0", 2, 4, Phase::reduce));
   EXPECT_FALSE(fires(plan, "stage/r0.s1", 1, 4, Phase::reduce));
   EXPECT_FALSE(fires(plan, "stage/r0.s1", 2, 5, Phase::reduce));
   EXPECT_FALSE(fires(plan, "stage/r0.s1", 2, 4, Phase::forward));
+  EXPECT_TRUE(fires(plan, "stage/r0.s1", 2, 4, Phase::reduce));
+}
+
+TEST(FaultPlan, FP1_FiresAtItsMicroBatchWhenItNamesOne) {
+  const FaultPlan plan({plan_rule("throw stage/r0.s1 @step=4,phase=forward,mb=2")});
+  EXPECT_FALSE(fires(plan, "stage/r0.s1", 1, 4, Phase::forward, 1));
+  EXPECT_FALSE(fires(plan, "stage/r0.s1", 1, 4, Phase::backward, 2));
+  EXPECT_TRUE(fires(plan, "stage/r0.s1", 1, 4, Phase::forward, 2));
+}
+
+TEST(FaultPlan, FP1_FiresAtItsPointOnly) {
+  const FaultPlan plan({plan_rule("throw stage/r0.s1 @step=4,point=applied")});
+  EXPECT_EQ(plan.at(FaultPoint::committed, "stage/r0.s1", 1, 4), FaultDuty::none);
+  EXPECT_EQ(plan.at(FaultPoint::applied, "stage/r0.s1", 1, 3), FaultDuty::none);
+  EXPECT_EQ(plan.at(FaultPoint::applied, "stage/r0.s0", 1, 4), FaultDuty::none);
+  EXPECT_EQ(plan.at(FaultPoint::none, "stage/r0.s1", 1, 4), FaultDuty::none);
+  EXPECT_FALSE(fires(plan, "stage/r0.s1", 1, 4, Phase::none));
+  EXPECT_THROW(plan.at(FaultPoint::applied, "stage/r0.s1", 1, 4), std::runtime_error);
+}
+
+TEST(FaultPlan, FP1_ARuleWithoutAStepFiresAtTheFirst) {
+  const FaultPlan plan({plan_rule("throw stage/r0.s1 @point=replay,incarnation=2")});
+  EXPECT_EQ(plan.at(FaultPoint::replay, "stage/r0.s1", 1, 4), FaultDuty::none);
+  EXPECT_THROW(plan.at(FaultPoint::replay, "stage/r0.s1", 2, 9), std::runtime_error);
 }
 
 TEST(FaultPlan, FP1_EndsTheProcessWhenTheRuleSaysSo) {
-  const FaultPlan exits({rule("exit stage/r0.s0 @step=1,phase=idle")});
+  const FaultPlan exits({plan_rule("exit stage/r0.s0 @step=1,phase=idle")});
   EXPECT_EXIT(exits.reached("stage/r0.s0", 1, 1, Phase::idle), testing::ExitedWithCode(3), "");
-  const FaultPlan kills({rule("kill9 stage/r0.s0 @step=1,phase=idle")});
+  const FaultPlan kills({plan_rule("kill9 stage/r0.s0 @step=1,phase=idle")});
   EXPECT_EXIT(kills.reached("stage/r0.s0", 1, 1, Phase::idle), testing::KilledBySignal(SIGKILL), "");
 }
 
+TEST(FaultPlan, SaysWhatTheCallerHasToDo) {
+  const FaultPlan plan({plan_rule("nan stage/r0.s0 @step=1,phase=backward"),
+                        plan_rule("flip stage/r0.s0 @step=2,phase=backward"),
+                        plan_rule("fail stage/r0.s0 @step=3,point=snapshot")});
+  EXPECT_EQ(plan.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::poison);
+  EXPECT_EQ(plan.reached("stage/r0.s0", 1, 2, Phase::backward), FaultDuty::flip_bit);
+  EXPECT_EQ(plan.at(FaultPoint::snapshot, "stage/r0.s0", 1, 3), FaultDuty::fail);
+}
+
+TEST(FaultPlan, FP2_FiresOnceAndCopiesKnow) {
+  const FaultPlan plan({plan_rule("nan stage/r0.s0 @step=1,phase=backward")});
+  const FaultPlan copy = plan;
+  EXPECT_EQ(plan.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::poison);
+  EXPECT_EQ(plan.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::none);
+  EXPECT_EQ(copy.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::none);
+}
+
+TEST(FaultPlan, FP2_SlowIsSlowEachTime) {
+  const FaultPlan plan({plan_rule("slow(5) stage/r0.s0 @phase=forward")});
+  for (std::uint32_t step = 1; step <= 3; ++step) {
+    const auto begin = std::chrono::steady_clock::now();
+    plan.reached("stage/r0.s0", 1, step, Phase::forward);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(5));
+  }
+}
+
+TEST(FaultPlan, FP2_AnotherProcessOfTheRunKnowsWhatHasFired) {
+  const test::TemporaryFolder folder;
+  const FaultJournal journal{folder.path() / "faults.jsonl", 0};
+  const std::vector<FaultRule> rules = {plan_rule("kill9 trainer @step=3,point=commit_written")};
+  const FaultPlan dies(rules, journal);
+  EXPECT_EXIT(dies.at(FaultPoint::commit_written, "trainer", 1, 3), testing::KilledBySignal(SIGKILL), "");
+  const FaultPlan comes_back(rules, journal);
+  EXPECT_EQ(comes_back.at(FaultPoint::commit_written, "trainer", 1, 3), FaultDuty::none);
+}
+
 TEST(FaultPlan, FP1_VictimsOfAWitnessAreThoseThatLiveNow) {
-  const FaultPlan plan({rule("kill9 data/r1 @step=3,phase=reduce"), rule("kill9 stage/r0.s0 @step=3,phase=reduce")});
-  EXPECT_EQ(plan.victims(3, Phase::reduce, {{"data/r1", 1}, {"stage/r0.s0", 1}}), std::vector<std::string>{"data/r1"});
+  const FaultPlan plan(
+      {plan_rule("kill9 data/r1 @step=3,phase=reduce"), plan_rule("kill9 stage/r0.s0 @step=3,phase=reduce")});
   EXPECT_TRUE(plan.victims(3, Phase::reduce, {{"data/r1", 2}}).empty());
   EXPECT_TRUE(plan.victims(2, Phase::reduce, {{"data/r1", 1}}).empty());
   EXPECT_TRUE(plan.victims(3, Phase::forward, {{"data/r1", 1}}).empty());
+  EXPECT_EQ(plan.victims(3, Phase::reduce, {{"data/r1", 1}, {"stage/r0.s0", 1}}), std::vector<std::string>{"data/r1"});
 }
 
 TEST(FaultPlan, ReadsTheEnvironment) {
@@ -144,6 +121,20 @@ TEST(FaultPlan, ReadsTheEnvironment) {
   EXPECT_THROW((void)FaultPlan::from_environment(), std::runtime_error);
   unsetenv("TROUPE_INJECT");
   EXPECT_TRUE(FaultPlan::from_environment().rules().empty());
+}
+
+TEST(FaultPlan, FP2_AHeadThatComesBackKeepsTheBeginning) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::string> rules = {"nan stage/r0.s0 @step=1,phase=backward"};
+  set_fault_environment(rules, folder.path());
+  const FaultPlan first = FaultPlan::from_environment();
+  EXPECT_EQ(first.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::poison);
+  set_fault_environment(rules, folder.path());  // as the process does that takes the place of a dead one
+  note_faults_in("/nowhere");                   // and its workers: the run folder is known already
+  const FaultPlan second = FaultPlan::from_environment();
+  EXPECT_EQ(second.journal().file, folder.path() / "faults.jsonl");
+  EXPECT_EQ(second.reached("stage/r0.s0", 1, 1, Phase::backward), FaultDuty::none);
+  for (const char* name : {"TROUPE_INJECT", "TROUPE_INJECT_FILE", "TROUPE_INJECT_BEGIN"}) unsetenv(name);
 }
 
 }  // namespace

@@ -91,6 +91,31 @@ TEST(StepTally, ANormThatIsNoNumberIsNotLost) {
   }
 }
 
+TEST(StepTally, ST3_AStageThatWasStartedAgainVotesAgain) {
+  StepTally tally(4, 0);
+  const std::vector<StepVote> all = votes();
+  for (std::size_t i = 0; i < 3; ++i) tally.add(all[i]);
+  tally.forget(all[1].replica, all[1].stage);
+  tally.add(all[3]);
+  EXPECT_FALSE(tally.take(7)) << "its vote was that of a dead process";
+  tally.add(all[1]);
+  tally.add(all[1]);
+  EXPECT_TRUE(tally.take(7));
+}
+
+TEST(StepTally, ReplicasThatHoldDifferentStatesAreNamed) {
+  StepTally tally(4, 0);
+  for (std::uint32_t replica = 0; replica < 2; ++replica) {
+    for (std::uint32_t stage = 0; stage < 2; ++stage) {
+      StepVote vote{1, 0, replica, stage, {}, {}, 0.0};
+      vote.digest = stage == 0 ? "same" : "of replica " + std::to_string(replica);
+      tally.add(vote);
+    }
+  }
+  using States = std::map<std::uint32_t, std::vector<std::string>>;
+  EXPECT_EQ(tally.take(0)->different_states, (States{{1, {"of replica 0", "of replica 1"}}}));
+}
+
 TEST(StepTally, ClearForgetsAllVotes) {
   StepTally tally(4, 0);
   const std::vector<StepVote> all = votes();

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "actors/stage_actor.hpp"
+#include "actors/stage_model.hpp"
 #include "gpt2/numerics.hpp"
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/scripted_actor.hpp"
 #include "tests/support/tiny_job.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,14 +19,16 @@ namespace troupe::test {
 /// One real stage actor of the first replica, and ears in the place of everybody it talks to.
 class StageBench final {
 public:
-  StageBench(actors::JobConfig what, std::uint32_t stage) : job(std::move(what)), name_(actors::stage_name(0, stage)) {
+  /// `memory`: its node's folder for states, if it has one.
+  StageBench(actors::JobConfig what, std::uint32_t stage, const std::filesystem::path& memory = {})
+      : job(std::move(what)), name_(actors::stage_name(0, stage)), stage_(stage) {
     gpt2::fix_numerics(1);
     node_.spawn<ScriptedActor>("trainer", runtime::Behavior{hears(votes), hears(parts)});
     node_.spawn<ScriptedActor>("data/r0", runtime::Behavior{hears(begun)});
     for (std::uint32_t other = 0; other < job.layout.stages; ++other) {
       if (other != stage) node_.spawn<ScriptedActor>(actors::stage_name(0, other), neighbour());
     }
-    const actors::StageRole role{job, 0, stage};
+    const actors::StageRole role{job, 0, stage, memory};
     (void)node_.try_spawn(name_, std::make_unique<actors::StageActor>(role, actors::FaultPlan({})), 1).value();
   }
 
@@ -33,6 +37,13 @@ public:
     (void)node_.node().send(name_, message).value();
     network_.run_turns();
   }
+  template <class Reply, class M>
+  [[nodiscard]] runtime::Result<Reply> ask(const M& message) {
+    auto answer = node_.request<Reply>(name_, message);
+    network_.run_turns();
+    return answer;
+  }
+  [[nodiscard]] std::size_t state_bytes() const { return actors::StageModel(job, stage_).state_bytes(); }
   void load(std::uint32_t epoch, std::uint32_t step) {
     (void)node_.request<actors::StateLoaded>(name_, load_order(epoch, step)).value();
   }
@@ -66,6 +77,7 @@ private:
   }
 
   const std::string name_;
+  const std::uint32_t stage_;
   TemporaryFolder folder_;
   runtime::DeterministicNetwork network_;
   runtime::DeterministicNode& node_ = network_.add_node("node");

@@ -88,6 +88,8 @@ public:
     if (!newest.folder.empty()) trained.digest = gpt2::CheckpointReader(newest.folder).digest();
     return trained;
   }
+  /// Steps in the record so far.
+  [[nodiscard]] std::size_t steps() const { return read_lines(folder_.path() / "ledger.jsonl").size(); }
   [[nodiscard]] const std::set<std::string>& down() const { return down_; }
   [[nodiscard]] std::vector<std::string> names() const { return plan_->actor_names(); }
   [[nodiscard]] std::vector<nlohmann::ordered_json> events(const std::string& kind) const {

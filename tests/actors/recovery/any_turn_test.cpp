@@ -11,7 +11,7 @@ namespace {
 using test::TinyTraining;
 using test::Trained;
 
-JobConfig job_of(std::uint32_t stages, std::uint32_t replicas) {
+JobConfig four_steps(std::uint32_t stages, std::uint32_t replicas) {
   JobConfig job = test::tiny_job(stages, replicas);
   job.model.layers = 2;
   job.train.steps = 4;
@@ -62,16 +62,16 @@ void expect_nothing_lost(const JobConfig& job, std::uint64_t first, std::uint64_
   }
 }
 
-TEST(AnyTurn, P1_TwoStagesOfTwoReplicas) {
-  expect_nothing_lost(job_of(2, 2), 1, 1000);
+TEST(AnyTurn, P1_TA4_TwoStagesOfTwoReplicas) {
+  expect_nothing_lost(four_steps(2, 2), 1, 1000);
 }
 
-TEST(AnyTurn, P1_TwoStagesAlone) {
-  expect_nothing_lost(job_of(2, 1), 10'001, 600);
+TEST(AnyTurn, P1_TA5_TwoStagesAlone) {
+  expect_nothing_lost(four_steps(2, 1), 10'001, 600);
 }
 
 TEST(AnyTurn, P1_OneStageOfTwoReplicas) {
-  JobConfig job = job_of(1, 2);
+  JobConfig job = four_steps(1, 2);
   expect_nothing_lost(job, 20'001, 400);
 }
 
