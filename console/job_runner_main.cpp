@@ -1,6 +1,7 @@
 #include "console/job_runner.hpp"
 
 #include "actors/actor_types.hpp"
+#include "actors/fault/message_faults.hpp"
 #include "actors/fault/random_killer.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
@@ -22,6 +23,7 @@
 #include <nlohmann/json.hpp>
 
 #include <atomic>
+#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <thread>
@@ -128,6 +130,8 @@ std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, co
   transport.node_name = "head";
   transport.incarnation = runtime::kHeadIncarnation;
   transport.job = options.listen.empty() ? job : 0;
+  const runtime::ActorId trainer{std::string(actors::kTrainerName), runtime::kHeadIncarnation};
+  transport.faults = actors::faults_of_messages(actors::FaultPlan::from_environment(), trainer);
   return runtime::make_zmq_transport(std::move(transport));
 }
 
@@ -155,6 +159,7 @@ void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t
   agent.listen = "ipc://" + sockets.path().string();
   agent.server = server;
   agent.arena_job = job;
+  agent.hangs = scheduler::parse_hang_limits(std::getenv("TROUPE_HANG_SECONDS"));
   const auto sweep = [job] { runtime::sweep_arenas(runtime::shared_memory_directory(), job); };
   spawn_or_throw(node, scheduler::agent_name("local"), std::make_unique<scheduler::NodeAgent>(agent, node, sweep));
 }

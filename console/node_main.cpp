@@ -12,6 +12,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <thread>
@@ -88,6 +89,7 @@ int run_node(const ParsedCommand& command) {
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
   agent.server = server.get();
   agent.listen = without_port(listen);
+  agent.hangs = scheduler::parse_hang_limits(std::getenv("TROUPE_HANG_SECONDS"));
   const auto sweep = [] { runtime::sweep_all_arenas(runtime::shared_memory_directory()); };
   const auto spawned =
       node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),

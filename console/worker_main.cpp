@@ -1,4 +1,5 @@
 #include "actors/actor_types.hpp"
+#include "actors/fault/message_faults.hpp"
 #include "actors/fault_plan.hpp"
 #include "console/commands.hpp"
 #include "console/job_key.hpp"
@@ -46,6 +47,7 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
   options.incarnation = input.actor.incarnation;
   options.job = input.job;
   options.key = key_for(options.listen);
+  options.faults = actors::faults_of_messages(actors::FaultPlan::from_environment(), input.actor);
   return runtime::make_zmq_transport(std::move(options));
 }
 

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -44,7 +45,7 @@ std::uint32_t node_incarnation(std::chrono::system_clock::time_point now) {
 }
 
 NodeAgent::NodeAgent(NodeAgentOptions options, runtime::Node& node, Sweep sweep)
-    : options_(std::move(options)), sweep_(std::move(sweep)) {
+    : options_(std::move(options)), sweep_(std::move(sweep)), care_(options_.node, options_.hangs) {
   const std::string self = agent_name(options_.node);
   watch_ = std::make_unique<ProcessWatch>(
       [&node, self](pid_t pid, const Failure& cause) {
@@ -113,6 +114,7 @@ void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
     signal_all(SIGKILL);
     kill_at_.reset();
   }
+  for (const pid_t hung : care_.look(now)) watch_->signal(hung, SIGKILL);
   answer_stops(context);
   context.after(kAgentTick, AgentTick{});
 }
@@ -137,6 +139,7 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
     return;
   }
   running_[*pid] = Running{message.actor, run_directory, message.term};
+  care_.started(*pid, message.actor, run_directory, context.now());
   context.reply(Ack{});
 }
 
@@ -194,9 +197,21 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   Failure cause = message.cause;
   const std::string words = last_words(ended.run_directory, ended.actor, message.process);
   if (!words.empty()) cause.text = words + " (" + cause.text + ")";
+  cause = care_.whole_cause(static_cast<pid_t>(message.process), std::move(cause));
   const ActorExited report{ended.actor, cause, message.process, ended.term};
   (void)context.send(kHeadName, report);  // no head: nothing to report to
+  bury(static_cast<pid_t>(message.process), report, context);
   answer_stops(context);
+}
+
+/// After the report, which the actor's restart waits for.
+void NodeAgent::bury(pid_t process, const ActorExited& report, runtime::Context& context) {
+  if (job_ == Job::ended) return care_.forget(process);
+  const auto file = care_.bury(process, report.cause, context.now());
+  if (!file) return spdlog::warn("event=no_post_mortem cause=\"{}\"", file.failure().text);
+  const nlohmann::ordered_json fields{
+      {"actor", report.actor.name}, {"incarnation", report.actor.incarnation}, {"file", file->string()}};
+  (void)context.send(kHeadName, RecordEvent{"post_mortem", fields.dump()});  // the file is there without the event too
 }
 
 void NodeAgent::someone_down(const runtime::ActorDown& message, runtime::Context& context) {

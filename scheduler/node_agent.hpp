@@ -3,6 +3,7 @@
 #include "runtime/actor.hpp"
 #include "runtime/context.hpp"
 #include "runtime/watch.hpp"
+#include "scheduler/process_care.hpp"
 #include "scheduler/process_watch.hpp"
 #include "scheduler/scheduler_protocol.hpp"
 #include "scheduler/state_folder.hpp"
@@ -30,6 +31,7 @@ struct NodeAgentOptions {
   std::string listen;             ///< where workers listen: "ipc:///dir" (one socket a worker) or "tcp://host"
   std::uint64_t arena_job = 0;    ///< shared-memory segments of this job are swept after a death
   runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL
+  HangLimits hangs;                                   ///< when an actor that gets no further is killed
 };
 
 /// The incarnation of a node's agent that starts at `now`, in tenths of a second since 2025: it grows over restarts,
@@ -69,6 +71,8 @@ struct AgentTick {
 ///       status or signal.
 /// NA-2  Without a head nothing runs on.
 /// NA-3  An agent that registers holds no process.
+/// NA-4  An actor that hangs, or whose process a signal has stopped for long, is killed, and the head hears why.
+/// NA-5  Every process that ends while its job runs leaves a post-mortem in the run folder, of which an event tells.
 class NodeAgent final : public runtime::Actor {
 public:
   /// Removes what a dead process left behind (shared memory, sockets).
@@ -99,13 +103,15 @@ private:
   void register_with_head(runtime::Context& context);
   void leave_head(runtime::Context& context);
   void signal_all(int signal_number);
+  void bury(pid_t process, const ActorExited& report, runtime::Context& context);
   void answer_stops(runtime::Context& context);
 
   const NodeAgentOptions options_;
   const Sweep sweep_;
   std::map<pid_t, Running> running_;
-  std::string run_;                            // whose states_ are
-  std::unique_ptr<StateFolder> states_;        // none: no actor was started, or there is no room
+  std::string run_;                      // whose states_ are
+  std::unique_ptr<StateFolder> states_;  // none: no actor was started, or there is no room
+  ProcessCare care_;
   std::vector<runtime::ReplyTo> stops_;        // StopAll requests waiting for the last process
   std::optional<runtime::TimePoint> kill_at_;  // when SIGTERM was not enough
   enum class Link { searching, asked, joined } link_ = Link::searching;

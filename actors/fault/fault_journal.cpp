@@ -37,6 +37,7 @@ void FaultJournal::note(const FaultRule& rule, const FaultMoment& moment) const 
   line["step"] = moment.step;
   line["at"] = moment.place;
   if (moment.micro_batch) line["micro_batch"] = *moment.micro_batch;
+  if (moment.strikes > 1) line["strikes"] = moment.strikes;
   append_line(file, line.dump() + "\n");
 }
 

@@ -17,13 +17,15 @@ struct FaultMoment {
   std::uint32_t step = 0;  ///< from 1
   std::string place;       ///< name of the phase or point
   std::optional<std::uint32_t> micro_batch;
+  std::uint64_t strikes = 1;  ///< how often the rule has struck, when it does more than once
 };
 
 /// faults.jsonl of a run folder: a line for each fault that fires, written before it takes effect:
 ///
 ///   {"rule":"kill9 ...","actor":"stage/r0.s1","incarnation":1,"pid":7,"monotonic_ns":12,"step":20,"at":"backward"}
 ///
-/// and "micro_batch" where there is one. Whoever reads it knows whether a test's fault has struck, and when.
+/// "micro_batch" where there is one, "strikes" of a rule that has struck more than once. Whoever reads it knows whether
+/// a test's fault has struck, and when.
 ///
 /// Thread-safety: a plain value; lines of several processes do not mix.
 /// Ownership:     owns its path; the file is opened for each line.

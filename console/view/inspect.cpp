@@ -157,7 +157,7 @@ const ActorView& find_actor(const std::vector<ActorView>& actors, const std::str
 std::vector<ActorView> only_job_actors(std::vector<ActorView> actors) {
   std::erase_if(actors, [](const ActorView& actor) {
     return actor.is_former || actor.name == "head" || actor.name == "guard" || actor.name.starts_with("node/") ||
-           actor.name.starts_with("member/");
+           actor.name.starts_with("member/") || actor.name.starts_with("faults/");
   });
   return actors;
 }

@@ -231,6 +231,11 @@ std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory) 
   return snapshots;
 }
 
+std::optional<Snapshot> read_status_page(const std::filesystem::path& directory, const ActorId& actor) {
+  const std::optional<PageView> page = PageView::open(directory / file_name(actor));
+  return page ? read_page(**page) : std::nullopt;
+}
+
 std::vector<FlightRecord> read_flight(const std::filesystem::path& directory, const ActorId& actor) {
   const std::optional<PageView> page = PageView::open(directory / file_name(actor));
   if (!page || (**page).magic.load() != kPageMagic) return {};

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace troupe::runtime {
@@ -44,6 +45,8 @@ private:
 
 /// All pages of a folder, newest incarnation of each actor last.
 [[nodiscard]] std::vector<Snapshot> read_status_pages(const std::filesystem::path& directory);
+/// The page of one incarnation; nothing when it has none there.
+[[nodiscard]] std::optional<Snapshot> read_status_page(const std::filesystem::path& directory, const ActorId& actor);
 /// The last messages of that incarnation, oldest first; none when it has no page there.
 [[nodiscard]] std::vector<FlightRecord> read_flight(const std::filesystem::path& directory, const ActorId& actor);
 

@@ -5,6 +5,7 @@ set(ZMQ_SOURCES
   transport/shm_arena.cpp
   transport/zmq_attention.cpp
   transport/zmq_doorkeeper.cpp
+  transport/zmq_faulty_sockets.cpp
   transport/zmq_handshake.cpp
   transport/zmq_inbox.cpp
   transport/zmq_link_key.cpp

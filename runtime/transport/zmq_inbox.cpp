@@ -231,8 +231,8 @@ ZmqInbox::Standing ZmqInbox::on_sequenced(Sender& sender, Front front, std::span
   const bool is_repeat = sequence <= sender.received;  // sent again after a broken connection, but it had arrived
   if (is_repeat && parts_.checks.dedup) return Standing::open;
   if (sequence > sender.received + 1 && parts_.checks.gap) {
-    return send_off(sender, "message " + std::to_string(sequence) + " came after " + std::to_string(sender.received) +
-                                ": messages were lost on the way");
+    on_damage(Route(sender.route), {});  // what is missing was lost on the way, and is sent again with all after it
+    return Standing::ended;
   }
   const LinkCost released = sender.ledger->released();
   if (sender.delivered.messages - released.messages >= kMaxWindowShare * parts_.options.window_messages ||

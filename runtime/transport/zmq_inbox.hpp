@@ -36,7 +36,7 @@ struct GoneSender {
 /// Restart:       a restarted sender is a new link; the old one is reported gone.
 ///
 /// IB-1  Nothing is delivered before a hello of the same job and protocol.
-/// IB-2  Messages of a link are delivered in sequence, each once; a gap ends the link, a repeat is dropped.
+/// IB-2  Messages of a link are delivered in sequence, each once; a gap is mended as damage is, a repeat is dropped.
 /// IB-3  A sender that ignores its window is sent off.
 /// IB-4  Garbage is counted, never delivered, and disturbs no other link.
 /// IB-6  Of a sender's links to one name of this endpoint only the newest is heard: what was under way on one that it
@@ -107,7 +107,7 @@ private:
   [[nodiscard]] std::string reason_to_refuse(const LinkHello& hello) const;
   void drop_older(const LinkHello& hello);
   void open_arena(Sender& sender, const LinkHello& hello) const;
-  // Whether the sender is still there afterwards.
+  // Whether more can come on its connection afterwards.
   enum class Standing : unsigned char { open, ended };
   Standing on_sequenced(Sender& sender, Front front, std::span<Frame> payload_frames);
   [[nodiscard]] Result<Done> attach_payloads(const Sender& sender, Front& front, std::span<Frame> payload_frames) const;

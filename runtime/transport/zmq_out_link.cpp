@@ -12,7 +12,7 @@ namespace {
 constexpr int kReconnectMs = 10;
 constexpr std::uint32_t kRefusalsToDie = 3;  // of a peer that was there: after 0, 20 and 60 ms
 constexpr std::uint32_t kHangUpsToDie = 8;   // of a peer that never was: more than a second
-constexpr std::uint32_t kDamagesToDie = 3;
+constexpr std::uint32_t kDamagesToDie = 8;   // of a wire that loses one message in ten: once in a hundred million
 constexpr std::size_t kArenaFrom = 32 * 1024;
 constexpr std::uint32_t kMaxBackoffShift = 7;
 

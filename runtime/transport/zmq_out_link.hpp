@@ -42,7 +42,7 @@ struct LinkParts {
 /// OL-1  The peer receives what was posted in a lane in order, each once, also over broken connections.
 /// OL-2  A peer whose socket is gone is found dead within about 100 ms; a silent one after peer_timeout.
 /// OL-3  After death, unsent() is exactly what never left, in order, urgent mail first.
-/// OL-5  What is damaged on the way, there or back, is sent again over a new connection; the third time that nothing
+/// OL-5  What is damaged on the way, there or back, is sent again over a new connection; the eighth time that nothing
 ///       gets further the link dies.
 /// OL-4  Urgent mail leaves before ordinary mail that waits, of which no more than kMaxAheadBytes and one message are
 ///       on the way unconfirmed; and the last of the peer's windows is for urgent mail alone.

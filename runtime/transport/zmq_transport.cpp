@@ -1,6 +1,7 @@
 #include "runtime/transport/zmq_transport.hpp"
 
 #include "runtime/observe/thread_name.hpp"
+#include "runtime/transport/zmq_faulty_sockets.hpp"
 #include "runtime/transport/zmq_listen.hpp"
 #include "runtime/transport/zmq_post_office.hpp"
 #include "runtime/transport/zmq_sockets.hpp"
@@ -128,6 +129,9 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   identify(parts, *listenings);
   parts.sockets = std::make_unique<ZmqSockets>(
       ZmqSockets::Parts{context, std::move(listenings).value(), waker_, options_.key, std::move(doorkeeper)});
+  if (!options_.faults.rules.empty()) {
+    parts.sockets = std::make_unique<ZmqFaultySockets>(std::move(parts.sockets), options_.faults, clock_);
+  }
   endpoint_ = parts.self.endpoint;
   outbox_->open();
   office_ = std::make_unique<ZmqPostOffice>(std::move(parts),

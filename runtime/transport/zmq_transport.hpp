@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/transport/frame_faults.hpp"
 #include "runtime/transport/shm_directory.hpp"
 #include "runtime/transport/transport.hpp"
 #include "runtime/transport/zmq_link_key.hpp"
@@ -26,6 +27,7 @@ struct ZmqTransportOptions {
   Duration heartbeat = std::chrono::milliseconds(200);  ///< silence after which a link says that it lives
   Duration peer_timeout = std::chrono::seconds(5);  ///< silence after which a link is given up; at least two heartbeats
   std::optional<LinkKey> key;  ///< of the job: tcp endpoints speak with those who have it and nobody else
+  FrameFaults faults;          ///< on purpose, for tests; none by default
 };
 
 /// A transport between processes and machines over ZeroMQ sockets; docs/transport.md describes the protocol.

@@ -50,6 +50,7 @@ class JobEnd(ProgramTest):
 
     def test_an_end_of_a_job_that_hangs(self):
         """JR-1: a stopped process never reaches the border at which a first signal stops; a second does not wait."""
+        self.environment["TROUPE_HANG_SECONDS"] = "0"  # or it would be killed, and the job go on
         process, run = self.begin("hanging")
         self.wait_for(lambda: (run.folder / "checkpoints" / "step-4").exists(), "step 4")
         stage = next(line["pid"] for line in run.events("actor_up") if line["actor"] == "stage/r0.s1")

@@ -32,6 +32,7 @@ using scheduler::Ack;
 using scheduler::ActorExited;
 using scheduler::KillProcess;
 using scheduler::NodeHeartbeat;
+using scheduler::RecordEvent;
 using scheduler::RegisterNode;
 using scheduler::SpawnActor;
 using scheduler::StopAll;
@@ -82,9 +83,10 @@ protected:
       welcomes_ = Welcomes::at_once;
       context.fail_to(waiting_, {runtime::FailureKind::overloaded, "too many"});
     };
-    EXPECT_TRUE(head_.spawn("head", std::make_unique<ScriptedActor>(runtime::Behavior{
-                                        hears<RegisterNode>(registrations_, welcome), hears<ActorExited>(exits_),
-                                        hears<NodeHeartbeat>(beats_), hears<Refuse>(refusals_, refuse)})));
+    EXPECT_TRUE(head_.spawn(
+        "head", std::make_unique<ScriptedActor>(runtime::Behavior{
+                    hears<RegisterNode>(registrations_, welcome), hears<ActorExited>(exits_),
+                    hears<NodeHeartbeat>(beats_), hears<Refuse>(refusals_, refuse), hears<RecordEvent>(events_)})));
     place_.announce({{"head", 1}, head_.endpoint()});
   }
 
@@ -95,6 +97,7 @@ protected:
     options.program = folder_.path() / "worker";
     options.listen = "ipc:///somewhere";
     options.grace = grace_;
+    options.hangs = {.floor = 200ms, .first = 400ms, .stopped = 300ms, .every = 20ms};
     ASSERT_TRUE(place_.spawn("node/n", std::make_unique<scheduler::NodeAgent>(options, place_, [this] { sweep(); })));
     ASSERT_TRUE(registrations_.wait_for(1));
   }
@@ -144,6 +147,7 @@ protected:
   Heard<ActorExited> exits_;
   Heard<NodeHeartbeat> beats_;
   Heard<Refuse> refusals_;
+  Heard<RecordEvent> events_;
   runtime::MemoryNetwork network_;
   Node head_{{.name = "head"}, runtime::make_threaded_parts(1, runtime::make_memory_transport(network_, "head"))};
   Node place_{{.name = "n"}, runtime::make_threaded_parts(1, runtime::make_memory_transport(network_, "n"))};
@@ -198,6 +202,45 @@ TEST_F(NodeAgent, NA1_WithTheTextOfTheExceptionThatEndedTheActor) {
   ASSERT_TRUE(spawn({"exit/70", 3}));
   ASSERT_TRUE(exits_.wait_for(2));
   EXPECT_EQ(exits_.last().cause.text, "exited with status 70") << "it left no words";
+}
+
+/// The page of a process whose actor is in a turn that began long ago.
+void publish_endless_turn(const std::filesystem::path& folder, const ActorId& actor, pid_t process) {
+  runtime::Snapshot page;
+  page.actor = actor;
+  page.process = process;
+  page.busy_since_ns = 1;
+  page.updated_ns = 1;
+  runtime::StatusPage::open(folder / "actors", actor).value()->publish(page);
+}
+
+TEST_F(NodeAgent, NA4_AHungActorAndAStoppedOneAreKilledAndTheHeadHearsWhy) {
+  start_agent();
+  const pid_t hangs = runs({"long/1", 1});
+  const pid_t stops = runs({"long/2", 1});
+  const pid_t waits = runs({"long/3", 1});
+  publish_endless_turn(folder_.path(), {"long/1", 1}, hangs);
+  publish_endless_turn(folder_.path(), {"long/2", 1}, stops);
+  kill(stops, SIGSTOP);
+  ASSERT_TRUE(exits_.wait_for(2));
+  const std::string cause = causes().at("long/1#1");
+  EXPECT_TRUE(cause.starts_with("hang: no progress for")) << cause;
+  EXPECT_TRUE(cause.ends_with("(killed by signal 9 (SIGKILL))")) << cause;
+  EXPECT_TRUE(causes().at("long/2#1").starts_with("stopped: a signal has stopped")) << causes().at("long/2#1");
+  EXPECT_TRUE(is_there(waits));
+}
+
+TEST_F(NodeAgent, NA5_EveryEndLeavesAPostMortemAndAnEvent) {
+  start_agent();
+  ASSERT_TRUE(spawn({"signal/11", 3}));
+  ASSERT_TRUE(events_.wait_for(1));
+  EXPECT_EQ(events_.last().event, "post_mortem");
+  EXPECT_EQ(events_.last().fields, R"({"actor":"signal/11","incarnation":3,"file":"post-mortem/signal_11#3.json"})");
+  const std::string file = test::read_all(folder_.path() / "post-mortem" / "signal_11#3.json");
+  EXPECT_NE(file.find("killed by signal 11 (SIGSEGV)"), std::string::npos) << file;
+  runs({"long/1", 1});
+  ASSERT_TRUE(head_.request<Ack>("node/n", StopAll{}, test::kPatience));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "post-mortem" / "long_1#1.json")) << "the job's own end";
 }
 
 TEST_F(NodeAgent, WhatCannotBeStartedIsARefusalAndNoEnd) {

@@ -229,7 +229,7 @@ TEST(ZmqOutLink, OL5_WhatNeverGetsThroughEndsTheLinkInWords) {
   UpLink at;
   at.hear_of_damage(1);
   at.welcome(1);
-  for (int round = 0; round < 2; ++round) {
+  for (int round = 0; round < 7; ++round) {
     EXPECT_FALSE(at.link.is_dead());
     at.hear_of_damage(1);
     if (!at.link.is_dead()) at.welcome(1);

@@ -4,6 +4,7 @@ set(ZMQ_TEST_SOURCES
   transport/shm_arena_test.cpp
   transport/shm_sharing_test.cpp
   transport/zmq_faults_test.cpp
+  transport/zmq_faulty_sockets_test.cpp
   transport/zmq_inbox_test.cpp
   transport/zmq_lanes_test.cpp
   transport/zmq_link_key_test.cpp
