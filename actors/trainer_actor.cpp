@@ -48,7 +48,8 @@ runtime::Behavior TrainerActor::behavior() {
           on(this, &TrainerActor::actor_lost),      on(this, &TrainerActor::job_failed),
           on(this, &TrainerActor::stage_voted),     on(this, &TrainerActor::server_voted),
           on(this, &TrainerActor::async_applied),   on(this, &TrainerActor::evaluation_part),
-          on(this, &TrainerActor::stop_asked),      on(this, &TrainerActor::replay_differs)};
+          on(this, &TrainerActor::stop_asked),      on(this, &TrainerActor::replay_differs),
+          on(this, &TrainerActor::tell_losses)};
 }
 
 void TrainerActor::on_start(runtime::Context& context) {

@@ -106,6 +106,7 @@ private:
   void async_applied(const AsyncApplied& message, runtime::Context& context);
   void evaluation_part(const EvaluationPart& message, runtime::Context& context);
   void stop_asked(const StopTraining& message, runtime::Context& context);
+  void tell_losses(const TellLosses& message, runtime::Context& context);
 
   void replay_differs(const ReplayDiffers& message, runtime::Context& context);
 
@@ -167,7 +168,12 @@ private:
   std::set<Place> behind_;     // stages that have not applied the last commit, and will vote for it again
   std::set<Place> caught_up_;  // stages that did so while the others were regrouping
   std::optional<Commit> last_commit_told_;
-  std::vector<std::string> lost_;                               // since when all were there
+  struct Loss {
+    std::string actor;
+    std::string what;  // who, and why
+    enum class Told { no, yes } told = Told::no;
+  };
+  std::vector<Loss> lost_;                                      // since when all were there
   std::optional<runtime::TimePoint> lost_at_;                   // the first of them
   std::optional<std::uint32_t> repeated_step_;                  // a step that was repeated since it came out wrong
   std::map<std::uint32_t, std::vector<std::string>> suspects_;  // digests by stage that differed between replicas

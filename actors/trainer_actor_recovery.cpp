@@ -17,11 +17,8 @@ using nlohmann::ordered_json;
 constexpr auto kStillNotFinite =
     " is not finite, also when repeated; try a lower train.lr or a longer train.warmup_steps";
 
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
+// A recovery is one line, when it is over; what takes longer is told of while it lasts.
+constexpr runtime::Duration kPatience = std::chrono::seconds(1);
 
 std::string milliseconds(runtime::Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) + " ms";
@@ -49,9 +46,10 @@ void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Contex
   state_ = State::waiting;
   regrouping_.cancel();
   if (lost_.empty()) lost_at_ = context.now();
-  lost_.push_back(message.actor.name);
+  lost_.push_back({message.actor.name, message.actor.describe() + " " + message.cause.text});
+  context.after(kPatience, TellLosses{});
   progress_.actors[message.actor.name] = false;
-  tell(message.actor.describe() + " is down: " + message.cause.text);
+  tell("");
   context.note(runtime::Phase::idle, step_, 0);
   // The steps since the newest checkpoint are lost, and no border comes before that one is loaded again.
   if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
@@ -209,10 +207,16 @@ void TrainerActor::tell_recovery(const Regrouping::Outcome& outcome, runtime::Co
   const runtime::Duration took = context.now() - *lost_at_;
   std::uint32_t first = step_;  // that somebody does again
   for (const StageOrder& order : outcome.plan.orders) first = std::min(first, order.step);
-  tell(join(lost_) + " back after " + milliseconds(took) + ": " + std::string(name_of(outcome.plan.kind)) +
-       " from step " + std::to_string(first));
+  std::string who;
+  std::vector<std::string> names;
+  for (const Loss& loss : lost_) {
+    who += (who.empty() ? "" : "; ") + (loss.told == Loss::Told::yes ? loss.actor : loss.what);
+    names.push_back(loss.actor);
+  }
+  tell(who + ": back after " + milliseconds(took) + ", " + std::string(name_of(outcome.plan.kind)) + " from step " +
+       std::to_string(first));
   tell_event("recovered",
-             ordered_json{{"actors", lost_},
+             ordered_json{{"actors", names},
                           {"kind", name_of(outcome.plan.kind)},
                           {"step", step_},
                           {"from_step", first},
@@ -222,6 +226,12 @@ void TrainerActor::tell_recovery(const Regrouping::Outcome& outcome, runtime::Co
              context);
   lost_.clear();
   lost_at_.reset();
+}
+
+void TrainerActor::tell_losses(const TellLosses&, runtime::Context&) {
+  for (Loss& loss : lost_) {
+    if (std::exchange(loss.told, Loss::Told::yes) == Loss::Told::no) tell(loss.what + ": waiting for it to be back");
+  }
 }
 
 // ---- steps that are done again -------------------------------------------------------------------------------------

@@ -94,6 +94,14 @@ struct EvaluationPart {
   }
 };
 
+/// The trainer to itself: who was lost before, and is not back yet, is told of.
+struct TellLosses {
+  static constexpr std::string_view kName = "trainer.tell_losses";
+
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
 /// From the command line: stop at the next step border, with a checkpoint.
 struct StopTraining {
   static constexpr std::string_view kName = "trainer.stop";
