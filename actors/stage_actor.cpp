@@ -10,6 +10,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace troupe::actors {
@@ -269,11 +270,15 @@ void StageActor::evaluate_ready(runtime::Context& context) {
 }
 
 void StageActor::reduce(runtime::Context& context) {
+  const FaultDuty early = std::exchange(damage_, FaultDuty::none);
   enter(runtime::Phase::reduce, 0, context);
   if (role_.job.layout.exchange != Exchange::allreduce) return push(context);
   state_ = State::reducing;
+  Contribution contribution = model_->take_contribution(inbox_.epoch());
+  if (early == FaultDuty::poison) contribution.sums.front()->slice(0, 0, 1).fill_(NAN);
+  if (early == FaultDuty::flip_bit) damage_ = early;  // in one replica: a sum that is wrong for all is not found
   collective_->begin(
-      model_->take_contribution(inbox_.epoch()),
+      std::move(contribution),
       [this](const at::Tensor& total, runtime::Context& turn) {
         model_->set_gradient(total);
         if (damage_ != FaultDuty::none) model_->damage_gradient(std::exchange(damage_, FaultDuty::none));

@@ -252,25 +252,23 @@ void TrainerActor::voted_again(const StepVote& message, runtime::Context& contex
 
 /// False when the step is done again instead of committed, or the run has ended.
 bool TrainerActor::is_sound(const StepResult& result, runtime::Context& context) {
-  const bool again = repeated_step_ == step_;
-  if (!std::isfinite(result.loss()) || !std::isfinite(result.gradient_norm)) {
-    const std::string what = "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) +
-                             " or gradient norm " + std::to_string(result.gradient_norm);
-    if (again || !parts_.job.replays()) {
-      end(TrainingEnd::Kind::failed, what + kStillNotFinite, context);
-      return false;
-    }
-    tell(what + " is not finite: the step is done again with the same data");
-    tell_event("step_aborted", ordered_json{{"step", step_ + 1}, {"cause", what + " is not finite"}}.dump(), context);
-    repeated_step_ = step_;
-    regroup(step_, context);
+  // Before anything else: what a damaged state makes is worth nothing.
+  if (!result.different_states.empty()) {
+    states_differ(result, context);
     return false;
   }
-  if (result.different_states.empty()) {
-    suspects_.clear();
-    return true;
+  suspects_.clear();
+  if (std::isfinite(result.loss()) && std::isfinite(result.gradient_norm)) return true;
+  const std::string what = "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) +
+                           " or gradient norm " + std::to_string(result.gradient_norm);
+  if (repeated_step_ == step_ || !parts_.job.replays()) {
+    end(TrainingEnd::Kind::failed, what + kStillNotFinite, context);
+    return false;
   }
-  states_differ(result, context);
+  tell(what + " is not finite: the step is done again with the same data");
+  tell_event("step_aborted", ordered_json{{"step", step_ + 1}, {"cause", what + " is not finite"}}.dump(), context);
+  repeated_step_ = step_;
+  regroup(step_, context);
   return false;
 }
 
