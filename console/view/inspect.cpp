@@ -44,6 +44,11 @@ void add_event(std::vector<Incarnation>& history, const nlohmann::json& event) {
     if (is_new) history.push_back({number, text_of(event, "node"), integer_of(event, "pid"), std::nullopt, {}, ""});
     history.back().down = seconds;
     history.back().cause = text_of(event, "cause");
+  } else {  // of the one that went down last under that number; its successor may be up already
+    const auto dead = std::find_if(history.rbegin(), history.rend(), [number](const Incarnation& each) {
+      return each.number == number && each.down.has_value();
+    });
+    if (dead != history.rend()) dead->post_mortem = text_of(event, "file");
   }
 }
 
@@ -103,7 +108,8 @@ std::vector<ActorView> assemble_actors(const std::vector<Snapshot>& pages, const
   for (const nlohmann::json& event : events) {
     const std::string kind = text_of(event, "event");
     if (kind == "job_started") members = texts_of(event, "actors");
-    if (kind == "actor_up" || kind == "actor_down") add_event(actors[text_of(event, "actor")].history, event);
+    if (kind == "actor_up" || kind == "actor_down" || kind == "post_mortem")
+      add_event(actors[text_of(event, "actor")].history, event);
   }
   std::vector<ActorView> sorted;
   for (auto& [name, actor] : actors) {

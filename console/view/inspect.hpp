@@ -21,6 +21,7 @@ struct Incarnation {
   std::optional<double> up;    ///< absent: died before it was up
   std::optional<double> down;  ///< absent: not seen to die
   std::string cause;
+  std::string post_mortem = {};  ///< its file, in the run folder; empty = it has none
 };
 
 /// A message that an actor took, from its flight recorder.

@@ -108,6 +108,14 @@ std::string print_seconds(double seconds) {
   return print_number("%10.3fs", seconds);
 }
 
+std::string newest_post_mortem(const ActorView& actor) {
+  std::string file;
+  for (const Incarnation& each : actor.history) {
+    if (!each.post_mortem.empty()) file = each.post_mortem;
+  }
+  return file;
+}
+
 std::string render_history(const ActorView& actor, std::size_t width) {
   std::vector<std::vector<std::string>> rows;
   for (const Incarnation& each : actor.history) {
@@ -203,6 +211,7 @@ std::string render_actor(const ActorView& actor, std::size_t width) {
   std::string text;
   for (const auto& [name, value] : fields) text += padded(name, 16) + value + "\n";
   text += "\n" + render_history(actor, width);
+  if (const std::string file = newest_post_mortem(actor); !file.empty()) text += "\npost-mortem     " + file + "\n";
   return actor.heard.empty() ? text : text + "\n" + render_heard(actor, width);
 }
 
@@ -215,7 +224,8 @@ nlohmann::ordered_json actor_json(const ActorView& actor) {
                                {"node", each.node},
                                {"up_seconds", optional_json(each.up)},
                                {"down_seconds", optional_json(each.down)},
-                               {"cause", each.cause}});
+                               {"cause", each.cause},
+                               {"post_mortem", each.post_mortem}});
   }
   json["messages"] = nlohmann::ordered_json::array();
   for (const HeardMessage& each : actor.heard) {

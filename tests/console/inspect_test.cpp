@@ -104,6 +104,15 @@ TEST(Inspect, HistoryHoldsEveryIncarnationWithItsCause) {
   EXPECT_EQ(history[2].process, 103);
 }
 
+TEST(Inspect, HistoryNamesThePostMortemOfADeath) {
+  const nlohmann::json post_mortem = {
+      {"event", "post_mortem"}, {"actor", "a"}, {"incarnation", 1}, {"file", "post-mortem/a#1.json"}};
+  const auto actors = assemble_actors(
+      {}, {up("a", 1, "local", 1), down("a", 1, "killed", 2), up("a", 2, "local", 3), post_mortem}, observer_of({}));
+  EXPECT_EQ(actors.at(0).history.at(0).post_mortem, "post-mortem/a#1.json");
+  EXPECT_EQ(actors.at(0).history.at(1).post_mortem, "") << "it lives";
+}
+
 TEST(Inspect, AnUnknownActorIsAnsweredWithTheKnownOnes) {
   const auto actors =
       assemble_actors({page_of("stage/r0.s0", 1, 1, 1), page_of("data/r0", 1, 1, 1)}, {}, observer_of({}));

@@ -70,6 +70,14 @@ TEST(Render, AnActorIsShownWithItsPast) {
   EXPECT_TRUE(json["history"][1]["down_seconds"].is_null());
 }
 
+TEST(Render, AnActorsNewestPostMortemIsNamed) {
+  ActorView stage = two_actors()[0];
+  EXPECT_EQ(render_actor(stage, 0).find("post-mortem"), std::string::npos);
+  stage.history[0].post_mortem = "post-mortem/stage_r0.s1#1.json";
+  EXPECT_NE(render_actor(stage, 0).find("\npost-mortem     post-mortem/stage_r0.s1#1.json\n"), std::string::npos);
+  EXPECT_EQ(actor_json(stage)["history"][0]["post_mortem"], "post-mortem/stage_r0.s1#1.json");
+}
+
 TEST(Render, EventsAreReadable) {
   EXPECT_EQ(render_event(R"({"time":"t","seconds":12.3456,"event":"actor_down","actor":"stage/r0.s1","incarnation":2,)"
                          R"("node":"local","cause":"killed by signal 9"})"),
