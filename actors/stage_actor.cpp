@@ -51,7 +51,7 @@ StageActor::StageActor(StageRole role, FaultPlan faults)
       faults_(std::move(faults)),
       schedule_(schedule_of(role_)),
       model_(std::make_unique<StageModel>(role_.job, role_.stage, role_.replica)),
-      sent_(role_.job.replays() ? SentLog::Keep::all : SentLog::Keep::nothing),
+      sent_(role_.job.replays() && sums_by_messages(role_.job.layout) ? SentLog::Keep::all : SentLog::Keep::nothing),
       collective_(make_collective(group_of(role_), devices_of(role_), sent_)) {
   open_snapshots();
 }

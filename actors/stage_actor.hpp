@@ -92,7 +92,9 @@ private:
   void go_on(const Continue& message, runtime::Context& context);
 
   [[nodiscard]] std::string restore(const LoadState& message);
+  struct Loan;
   void borrow_state(const LoadState& message, runtime::Context& context);
+  void borrow_part(std::uint32_t part, std::shared_ptr<Loan> loan, runtime::Context& context);
   [[nodiscard]] StateLoaded begin_at(const LoadState& message, runtime::Context& context);
   void open_snapshots();
   void know(const std::vector<std::uint32_t>& incarnations);

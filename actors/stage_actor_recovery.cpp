@@ -127,32 +127,50 @@ std::string StageActor::restore(const LoadState& message) {
   return {};
 }
 
+/// What has come of a state that a sibling lends.
+struct StageActor::Loan {
+  LoadState order;
+  runtime::ReplyTo asker;
+  std::vector<std::byte> bytes;
+};
+
 void StageActor::borrow_state(const LoadState& message, runtime::Context& context) {
-  const runtime::ReplyTo asker = context.defer_reply();
-  const auto lent = [this, message, asker](const runtime::Result<StateLent>& answer, runtime::Context& turn) {
-    if (message.epoch != inbox_.epoch()) return;
-    if (!answer) return turn.fail_to(asker, answer.failure().within("the state of " + message.lender));
-    const std::span<const std::byte> bytes = answer->state.data.bytes();
-    model_->restore_state(bytes, answer->updates);
+  inbox_.continue_in(message.epoch);
+  auto loan = std::make_shared<Loan>(Loan{message, context.defer_reply(), {}});  // shared by the answers to come
+  loan->bytes.reserve(model_->state_bytes());
+  borrow_part(0, std::move(loan), context);
+}
+
+void StageActor::borrow_part(std::uint32_t part, std::shared_ptr<Loan> loan, runtime::Context& context) {
+  const LendState question{loan->order.epoch, loan->order.step, part};
+  const runtime::ActorId lender{loan->order.lender, 0};
+  const auto lent = [this, part, loan](const runtime::Result<StateLent>& answer, runtime::Context& turn) {
+    if (loan->order.epoch != inbox_.epoch()) return;
+    if (!answer) return turn.fail_to(loan->asker, answer.failure().within("the state of " + loan->order.lender));
+    const std::span<const std::byte> bytes = answer->part.data.bytes();
+    loan->bytes.insert(loan->bytes.end(), bytes.begin(), bytes.end());
+    if (part + 1 < kStateParts) return borrow_part(part + 1, loan, turn);
+    model_->restore_state(loan->bytes, answer->updates);
     digest_.clear();
-    turn.reply_to(asker, begin_at(message, turn));
+    const StateLoaded loaded = begin_at(loan->order, turn);  // seals it
+    if (!digest_.empty() && !answer->digest.empty() && digest_ != answer->digest) {
+      holds_ = Holds::nothing;
+      return turn.fail_to(loan->asker, {runtime::FailureKind::disconnected,
+                                        "the state of " + loan->order.lender + " came damaged: digests differ"});
+    }
+    turn.reply_to(loan->asker, loaded);
     turn.note(runtime::Phase::idle, step_, 0);
   };
-  inbox_.continue_in(message.epoch);
-  context.request_when_room<StateLent>({message.lender, 0}, LendState{message.epoch, message.step}, kLendDeadline,
-                                       lent);
+  context.request_when_room<StateLent>(lender, question, kLendDeadline, lent);
 }
 
 void StageActor::lend_state(const LendState& message, runtime::Context& context) {
-  if (holds_ != Holds::state || step_ != message.step) {
+  if (holds_ != Holds::state || step_ != message.step || message.part >= kStateParts) {
     return context.reply_failure(
         {runtime::FailureKind::disconnected, context.self().name + " is not at step " + std::to_string(message.step)});
   }
   at(FaultPoint::lend, step_ + 1, context);
-  const auto floats = static_cast<std::int64_t>(model_->state_bytes() / sizeof(float));
-  at::Tensor copy = at::empty({floats});
-  model_->copy_state({static_cast<std::byte*>(copy.data_ptr()), model_->state_bytes()});
-  context.reply(StateLent{message.step, model_->updates(), digest_, to_bytes(copy)});
+  context.reply(StateLent{message.step, model_->updates(), digest_, model_->state_part(message.part)});
 }
 
 StateLoaded StageActor::begin_at(const LoadState& message, runtime::Context& context) {

@@ -207,6 +207,12 @@ void StageModel::copy_state(std::span<std::byte> to) const {
   at::from_blob(floats + 2 * count, {count}).copy_(parts_->optimizer.second_moment());
 }
 
+TensorBytes StageModel::state_part(std::uint32_t part) const {
+  if (part == 0) return weights();
+  const at::Tensor& moment = part == 1 ? parts_->optimizer.first_moment() : parts_->optimizer.second_moment();
+  return to_bytes(moment.clone());  // a copy, as in weights()
+}
+
 void StageModel::restore_state(std::span<const std::byte> from, std::uint64_t updates) {
   if (from.size() != state_bytes()) {
     throw std::runtime_error("a state of " + std::to_string(from.size()) + " bytes for a stage of " +

@@ -80,6 +80,8 @@ public:
   [[nodiscard]] std::size_t state_bytes() const;
   /// Copies the state into `to`, of state_bytes(), aligned for floats.
   void copy_state(std::span<std::byte> to) const;
+  /// A copy of one of its kStateParts parts (N each).
+  [[nodiscard]] TensorBytes state_part(std::uint32_t part) const;
   /// The state that copy_state() gave, after so many updates of the optimizer; drops what was being computed.
   void restore_state(std::span<const std::byte> from, std::uint64_t updates);
   /// Updates of the optimizer so far.

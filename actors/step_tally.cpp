@@ -26,15 +26,19 @@ void StepTally::forget(std::uint32_t replica, std::uint32_t stage) {
   for (auto& [step, votes] : steps_) votes.stages.erase({replica, stage});
 }
 
-std::map<std::uint32_t, std::vector<std::string>> StepTally::find_different_states(const Votes& votes) {
-  std::map<std::uint32_t, std::vector<std::string>> digests;  // by stage; within it by replica
-  for (const auto& [place, vote] : votes.stages) digests[place.second].push_back(vote.digest);
-  std::erase_if(digests, [](const auto& entry) {
-    const auto& all = entry.second;
-    const bool unknown = std::ranges::find(all, std::string()) != all.end();
-    return unknown || std::ranges::adjacent_find(all, std::not_equal_to<>()) == all.end();
-  });
+std::map<std::uint32_t, std::vector<std::string>> StepTally::states_of(const Votes& votes) {
+  std::map<std::uint32_t, std::vector<std::string>> digests;
+  for (const auto& [place, vote] : votes.stages) digests[place.second].push_back(vote.digest);  // in replica order
+  std::erase_if(digests,
+                [](const auto& entry) { return std::ranges::find(entry.second, std::string()) != entry.second.end(); });
   return digests;
+}
+
+std::optional<std::uint32_t> StepResult::different_stage() const {
+  for (const auto& [stage, digests] : states) {
+    if (std::ranges::adjacent_find(digests, std::not_equal_to<>()) != digests.end()) return stage;
+  }
+  return std::nullopt;
 }
 
 void StepTally::add(const ServerVote& vote) {
@@ -65,7 +69,7 @@ std::optional<StepResult> StepTally::take(std::uint32_t step) {
     for (const ParameterSquare& square : vote.squares) all_squares.emplace(square.canonical, square.square);
     result.busy_seconds = std::max(result.busy_seconds, vote.busy_seconds);
   }
-  result.different_states = find_different_states(votes);
+  result.states = states_of(votes);
   const MicroBatchLoss total = sum_losses(std::move(losses));
   result.loss_sum = total.loss_sum;
   result.correct = total.correct;

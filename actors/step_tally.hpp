@@ -20,8 +20,10 @@ struct StepResult {
   double gradient_norm = 0.0;            ///< global L2 norm, tied weights once
   std::vector<std::uint64_t> staleness;  ///< ps_async: one for each replica's update
   double busy_seconds = 0.0;             ///< longest stage
-  /// A stage whose replicas do not hold the same state: the digests by replica; empty = all do.
-  std::map<std::uint32_t, std::vector<std::string>> different_states = {};
+  /// Digests of the states before the step, by stage, by replica; of stages whose replicas all keep one.
+  std::map<std::uint32_t, std::vector<std::string>> states = {};
+  /// The first stage whose replicas do not hold the same.
+  [[nodiscard]] std::optional<std::uint32_t> different_stage() const;
 
   [[nodiscard]] double loss() const { return valid > 0 ? loss_sum / static_cast<double>(valid) : 0.0; }
   [[nodiscard]] double accuracy() const {
@@ -66,7 +68,7 @@ private:
     std::map<std::uint32_t, std::uint64_t> staleness;                    // by replica
     double async_norm = 0.0;
   };
-  [[nodiscard]] static std::map<std::uint32_t, std::vector<std::string>> find_different_states(const Votes& votes);
+  [[nodiscard]] static std::map<std::uint32_t, std::vector<std::string>> states_of(const Votes& votes);
   const std::uint32_t stage_votes_;
   const std::uint32_t owner_votes_;
   std::map<std::uint32_t, Votes> steps_;

@@ -308,8 +308,10 @@ void TrainerActor::stop_asked(const StopTraining& message, runtime::Context& con
   if (!stop_reason_.empty() || state_ == State::ended) return;
   stop_reason_ = message.reason;
   tell(message.reason + ": stopping at the next step border, with a checkpoint");
-  // Nothing is running that could reach a border.
-  if (state_ == State::waiting || state_ == State::regrouping) end(TrainingEnd::Kind::stopped, message.reason, context);
+  // Nothing is running that could reach a border; where stages keep their states, it soon is again.
+  const bool comes_back = parts_.job.replays() && started_;
+  if ((state_ == State::waiting || state_ == State::regrouping) && !comes_back)
+    end(TrainingEnd::Kind::stopped, message.reason, context);
 }
 
 void TrainerActor::end(TrainingEnd::Kind kind, const std::string& text, runtime::Context& context) {

@@ -112,16 +112,19 @@ private:
 
   [[nodiscard]] Regrouping::Listener regrouping_listener();
   void go_on_from_decisions();
-  void regroup(std::optional<std::uint32_t> back_to, runtime::Context& context);
+  void regroup(runtime::Context& context);
   [[nodiscard]] FoundCheckpoint find_checkpoint(runtime::Context& context);
   void whole(const Regrouping::Outcome& outcome, runtime::Context& context);
-  void take_up(const Regrouping::Outcome& outcome);
+  void take_up(const Regrouping::Outcome& outcome, runtime::Context& context);
   void go_back(const Regrouping::Outcome& outcome, runtime::Context& context);
   void tell_recovery(const Regrouping::Outcome& outcome, runtime::Context& context);
   void run(const Regrouping::Outcome* outcome, runtime::Context& context);
+  using Place = std::pair<std::uint32_t, std::uint32_t>;  // (replica, stage)
   void voted_again(const StepVote& message, runtime::Context& context);
+  void tell_commit_again(const Place& place, runtime::Context& context);
   [[nodiscard]] bool is_sound(const StepResult& result, runtime::Context& context);
-  void states_differ(const StepResult& result, runtime::Context& context);
+  void states_differ(std::uint32_t stage, const StepResult& result, runtime::Context& context);
+  void name_culprits(const StepResult& result, runtime::Context& context);
   void run_to_next_border(runtime::Context& context);
   void commit_complete_steps(runtime::Context& context);
   void commit(const StepResult& result, runtime::Context& context);
@@ -164,9 +167,9 @@ private:
   std::uint32_t since_ = 0;                                             // epoch in which all began from one step
   enum class BorderWork { none, due } border_work_ = BorderWork::none;  // due: step_ is a border that is not done
   enum class Returned { no, yes } returned_ = Returned::no;  // yes: another process may have done this border
-  using Place = std::pair<std::uint32_t, std::uint32_t>;     // (replica, stage)
-  std::set<Place> behind_;     // stages that have not applied the last commit, and will vote for it again
-  std::set<Place> caught_up_;  // stages that did so while the others were regrouping
+  std::set<Place> behind_;                // stages that have not applied the last commit, and will vote for it again
+  std::set<Place> voted_meanwhile_;       // those that voted for it while it was found out who is where
+  std::optional<std::uint32_t> back_to_;  // where all have to go, until they are there
   std::optional<Commit> last_commit_told_;
   struct Loss {
     std::string actor;

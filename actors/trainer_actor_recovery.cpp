@@ -38,7 +38,7 @@ void TrainerActor::all_up(const runtime::AllUp& message, runtime::Context& conte
   if (state_ == State::ended) return;
   up_ = message.actors;
   for (const runtime::ActorId& actor : up_) progress_.actors[actor.name] = true;
-  regroup(std::nullopt, context);
+  regroup(context);
 }
 
 void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Context& context) {
@@ -51,16 +51,19 @@ void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Contex
   progress_.actors[message.actor.name] = false;
   tell("");
   context.note(runtime::Phase::idle, step_, 0);
-  // The steps since the newest checkpoint are lost, and no border comes before that one is loaded again.
-  if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
+  // Without snapshots the steps since the newest checkpoint are lost, and no border comes before it is loaded again.
+  if (!stop_reason_.empty() && !parts_.job.replays()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
 }
 
 void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {
   end(TrainingEnd::Kind::failed, message.report, context);
 }
 
-void TrainerActor::placement_waits(const runtime::PlacementWaits& message, runtime::Context&) {
-  if (state_ != State::ended) tell(message.why);
+void TrainerActor::placement_waits(const runtime::PlacementWaits& message, runtime::Context& context) {
+  if (state_ == State::ended) return;
+  tell(message.why);
+  // Nobody knows how long; whoever wants it to stop is not made to wait.
+  if (!stop_reason_.empty()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
 }
 
 /// An actor of this epoch is dead, or as good as dead. The head is asked to kill it, which does no harm to the dead:
@@ -114,20 +117,25 @@ Regrouping::Listener TrainerActor::regrouping_listener() {
             give_up_on(actor, why, turn);
           },
           [this](const std::string& why, runtime::Context& turn) { end(TrainingEnd::Kind::failed, why, turn); },
+          [this](const std::string&, runtime::Context& turn) { regroup(turn); },
+          [this] {
+            ++epoch_;
+            decisions_.begin_epoch(epoch_, since_);
+            return epoch_;
+          },
           [this](runtime::Context& turn) { return find_checkpoint(turn); }};
 }
 
-void TrainerActor::regroup(std::optional<std::uint32_t> back_to, runtime::Context& context) {
+void TrainerActor::regroup(runtime::Context& context) {
   ++epoch_;
   decisions_.begin_epoch(epoch_, since_);
   state_ = State::regrouping;
-  caught_up_.clear();
   context.note(runtime::Phase::load, step_, 0);
-  regrouping_.begin({epoch_, since_, step_, back_to, up_}, context);
+  regrouping_.begin({epoch_, since_, step_, back_to_, up_}, context);
 }
 
 FoundCheckpoint TrainerActor::find_checkpoint(runtime::Context& context) {
-  FoundCheckpoint found = checkpoints_.find_newest(recorder_.steps());
+  FoundCheckpoint found = checkpoints_.find_newest(std::min(recorder_.steps(), back_to_.value_or(recorder_.steps())));
   for (const std::string& rejection : found.rejections) {
     tell("refused checkpoint " + rejection);
     tell_event("checkpoint_refused", ordered_json{{"cause", rejection}}.dump(), context);
@@ -138,8 +146,9 @@ FoundCheckpoint TrainerActor::find_checkpoint(runtime::Context& context) {
 void TrainerActor::whole(const Regrouping::Outcome& outcome, runtime::Context& context) {
   if (state_ != State::regrouping) return;
   const bool same_step = outcome.plan.kind != RecoveryPlan::Kind::checkpoint && outcome.plan.step == step_;
+  back_to_.reset();
   if (outcome.plan.kind == RecoveryPlan::Kind::replay) {
-    take_up(outcome);
+    take_up(outcome, context);
   } else {
     go_back(outcome, context);
   }
@@ -155,24 +164,31 @@ void TrainerActor::whole(const Regrouping::Outcome& outcome, runtime::Context& c
     if (behind_.empty()) return at_border(context);
     return run(&outcome, context);
   }
-  if (step_ >= parts_.plan.total_steps() || !stop_reason_.empty()) return go_on(context);
+  if (step_ >= parts_.plan.total_steps()) return go_on(context);
   border_work_ = BorderWork::none;
   border_ = parts_.plan.next_border(step_);
   until_ = border_.step;
   if (parts_.job.layout.exchange == Exchange::ps_async) return run_to_next_border(context);
+  if (!stop_reason_.empty()) until_ = step_ + 1;  // somebody is in the middle of it
   run(&outcome, context);
   commit_complete_steps(context);
 }
 
 /// The others go on with what they do; the restarted vote again.
-void TrainerActor::take_up(const Regrouping::Outcome& outcome) {
+void TrainerActor::take_up(const Regrouping::Outcome& outcome, runtime::Context& context) {
   const StageGrid& grid = regrouping_.grid();
   behind_.clear();
+  const std::set<Place> voted = std::exchange(voted_meanwhile_, {});
   for (std::uint32_t replica = 0; replica < grid.replicas; ++replica) {
     for (std::uint32_t stage = 0; stage < grid.stages; ++stage) {
       const StageOrder& order = outcome.plan.orders[grid.index(replica, stage)];
       if (order.begin == StageOrder::Begin::again) tally_.forget(replica, stage);
-      if (order.step < step_ && !caught_up_.contains({replica, stage})) behind_.emplace(replica, stage);
+      if (order.step == step_) continue;
+      if (order.begin == StageOrder::Begin::goes_on && voted.contains({replica, stage})) {
+        tell_commit_again({replica, stage}, context);
+      } else {
+        behind_.emplace(replica, stage);
+      }
     }
   }
 }
@@ -198,6 +214,7 @@ void TrainerActor::go_back(const Regrouping::Outcome& outcome, runtime::Context&
   since_ = epoch_;
   decisions_.begin_epoch(epoch_, since_);
   behind_.clear();
+  voted_meanwhile_.clear();
   if (parts_.job.layout.exchange == Exchange::ps_async) recorder_.cut_after(step_);
   tally_.clear();
 }
@@ -238,26 +255,30 @@ void TrainerActor::tell_losses(const TellLosses&, runtime::Context&) {
 
 /// A stage that has not applied a commit, or applies it again.
 void TrainerActor::voted_again(const StepVote& message, runtime::Context& context) {
-  if (!parts_.job.replays() || !last_commit_told_ || message.step != last_commit_told_->step ||
-      message.step + 1 != step_)
-    return;
+  if (!parts_.job.replays() || !last_commit_told_ || message.step + 1 != step_) return;
+  const Place place{message.replica, message.stage};
+  // Nobody moves while it is found out where everybody is.
+  if (state_ == State::waiting || state_ == State::regrouping) return (void)voted_meanwhile_.insert(place);
+  tell_commit_again(place, context);
+  const bool was_last = behind_.erase(place) > 0 && behind_.empty();
+  if (was_last && state_ == State::running && step_ >= until_) at_border(context);
+}
+
+void TrainerActor::tell_commit_again(const Place& place, runtime::Context& context) {
   Commit decision = *last_commit_told_;
   decision.epoch = epoch_;
   decision.until = until_;
-  (void)context.send_when_room(stage_name(message.replica, message.stage), decision);  // a death is ActorLost
-  caught_up_.emplace(message.replica, message.stage);
-  const bool was_last = behind_.erase({message.replica, message.stage}) > 0 && behind_.empty();
-  if (was_last && state_ == State::running && step_ >= until_) at_border(context);
+  (void)context.send_when_room(stage_name(place.first, place.second), decision);  // a death is ActorLost
 }
 
 /// False when the step is done again instead of committed, or the run has ended.
 bool TrainerActor::is_sound(const StepResult& result, runtime::Context& context) {
   // Before anything else: what a damaged state makes is worth nothing.
-  if (!result.different_states.empty()) {
-    states_differ(result, context);
+  if (const auto stage = result.different_stage()) {
+    states_differ(*stage, result, context);
     return false;
   }
-  suspects_.clear();
+  name_culprits(result, context);
   if (std::isfinite(result.loss()) && std::isfinite(result.gradient_norm)) return true;
   const std::string what = "step " + std::to_string(step_ + 1) + ": loss " + std::to_string(result.loss()) +
                            " or gradient norm " + std::to_string(result.gradient_norm);
@@ -268,21 +289,39 @@ bool TrainerActor::is_sound(const StepResult& result, runtime::Context& context)
   tell(what + " is not finite: the step is done again with the same data");
   tell_event("step_aborted", ordered_json{{"step", step_ + 1}, {"cause", what + " is not finite"}}.dump(), context);
   repeated_step_ = step_;
-  regroup(step_, context);
+  back_to_ = step_;
+  regroup(context);
   return false;
 }
 
 /// Replicas of a stage hold the same state by construction; a bit has changed in one of them.
-void TrainerActor::states_differ(const StepResult& result, runtime::Context& context) {
-  const auto& [stage, digests] = *result.different_states.begin();
+void TrainerActor::states_differ(std::uint32_t stage, const StepResult& result, runtime::Context& context) {
   const std::string what = "replicas of stage " + std::to_string(stage) + " hold different states after step " +
                            std::to_string(step_) + ": memory or arithmetic of a machine is faulty";
-  tell_event("states_differ", ordered_json{{"step", step_}, {"stage", stage}, {"digests", digests}}.dump(), context);
+  tell_event("states_differ",
+             ordered_json{{"step", step_}, {"stage", stage}, {"digests", result.states.at(stage)}}.dump(), context);
   if (step_ == 0 || repeated_step_ == step_ - 1) return end(TrainingEnd::Kind::failed, what, context);
   tell(what + "; the step is done again");
-  suspects_ = result.different_states;
+  suspects_ = result.states;
   repeated_step_ = step_ - 1;
-  regroup(step_ - 1, context);
+  back_to_ = step_ - 1;
+  regroup(context);
+}
+
+/// All agree now: who held something else before is the one whose machine is to be looked at.
+void TrainerActor::name_culprits(const StepResult& result, runtime::Context& context) {
+  for (const auto& [stage, digests] : std::exchange(suspects_, {})) {
+    const auto right = result.states.find(stage);
+    if (right == result.states.end()) continue;
+    for (std::uint32_t replica = 0; replica < digests.size(); ++replica) {
+      if (digests[replica] == right->second.front()) continue;
+      const std::string actor = stage_name(replica, stage);
+      tell(actor + " held a wrong state after step " + std::to_string(step_) +
+           ": look at memory and processor of its node");
+      tell_event("wrong_state", ordered_json{{"step", step_}, {"actor", actor}, {"digest", digests[replica]}}.dump(),
+                 context);
+    }
+  }
 }
 
 void TrainerActor::replay_differs(const ReplayDiffers& message, runtime::Context& context) {

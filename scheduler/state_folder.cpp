@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::string_view kStatePrefix = "troupe.state.";
 
+/// Held while folders are made and removed: between making one and locking it, it looks like one that was left.
+Descriptor lock_all(const std::filesystem::path& shared_memory) {
+  Descriptor lock(::open(shared_memory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock.is_open()) flock(lock.get(), LOCK_EX);  // who has it needs it for microseconds
+  return lock;
+}
+
 Descriptor lock_folder(const std::filesystem::path& path) {
   Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (folder.is_open() && flock(folder.get(), LOCK_EX | LOCK_NB) != 0) return Descriptor();
@@ -47,6 +54,7 @@ runtime::Result<std::unique_ptr<StateFolder>> StateFolder::open(const std::files
                                                                 const std::filesystem::path& run,
                                                                 const std::string& node) {
   std::filesystem::path path = shared_memory / folder_name(run, node);
+  const Descriptor all = lock_all(shared_memory);
   (void)sweep_except(shared_memory, path);
   std::error_code error;
   std::filesystem::create_directory(path, error);
@@ -66,6 +74,7 @@ StateFolder::~StateFolder() {
 }
 
 std::size_t sweep_state_folders(const std::filesystem::path& shared_memory) {
+  const Descriptor all = lock_all(shared_memory);
   return sweep_except(shared_memory, {});
 }
 

@@ -61,7 +61,7 @@ runtime::Result<runtime::Done> DecisionLog::replay(std::span<const std::byte> pa
 }
 
 void DecisionLog::decide(const Decision& decision) {
-  if (last_ && decision.step <= last_->step) return;
+  if (last_ && (decision.step < last_->step || decision == *last_)) return;
   write({Kind::step, 0, 0, 0, decision});
   last_ = decision;
 }

@@ -20,6 +20,13 @@ struct Decision {
   std::int64_t valid = 0;
   double gradient_norm = 0.0;
 
+  /// Of what is decided; the epoch in which it was may be another.
+  bool operator==(const Decision& other) const {
+    return step == other.step && updates == other.updates && gradient_scale == other.gradient_scale &&
+           learning_rate == other.learning_rate && loss_sum == other.loss_sum && correct == other.correct &&
+           valid == other.valid && gradient_norm == other.gradient_norm;
+  }
+
   template <class Archive>
   void serialize(Archive& archive) {
     archive(step, epoch, updates, gradient_scale, learning_rate, loss_sum, correct, valid, gradient_norm);
@@ -45,7 +52,8 @@ public:
   /// Epoch in which all began from one step.
   [[nodiscard]] std::uint32_t since() const { return since_; }
 
-  /// A step that was decided before, and is done again, is not written again.
+  /// A step that was decided before, and is done again, is written again only when it came out different (a bit had
+  /// changed the first time): the last word counts.
   void decide(const Decision& decision);
   void begin_epoch(std::uint32_t epoch, std::uint32_t since);
 

@@ -26,9 +26,12 @@ std::optional<std::uint32_t> find_lender(const StageGrid& grid, const Reports& r
 }
 
 /// Where a stage can get the state of `step`.
+enum class Trust : std::uint8_t { memory, seals };
+
 std::optional<StageOrder> find_source(const StageGrid& grid, const Reports& reports, std::size_t index,
-                                      std::uint32_t step) {
+                                      std::uint32_t step, Trust trust = Trust::memory) {
   const StageReport& own = reports[index];
+  if (trust == Trust::seals && has_snapshot(own, step)) return StageOrder{StateSource::snapshot, step, 0};
   if (holds_state(own) && own.step == step) return StageOrder{StateSource::memory, step, 0};
   if (has_snapshot(own, step)) return StageOrder{StateSource::snapshot, step, 0};
   if (const auto lender = find_lender(grid, reports, index, step)) {
@@ -79,10 +82,11 @@ std::optional<std::vector<StageOrder>> try_replay(const StageGrid& grid, const R
   return orders;
 }
 
-std::optional<std::vector<StageOrder>> try_rollback(const StageGrid& grid, const Reports& reports, std::uint32_t step) {
+std::optional<std::vector<StageOrder>> try_rollback(const StageGrid& grid, const Reports& reports, std::uint32_t step,
+                                                    Trust trust) {
   std::vector<StageOrder> orders;
   for (std::size_t index = 0; index < grid.size(); ++index) {
-    const std::optional<StageOrder> order = find_source(grid, reports, index, step);
+    const std::optional<StageOrder> order = find_source(grid, reports, index, step, trust);
     if (!order) return std::nullopt;
     orders.push_back(*order);
   }
@@ -106,7 +110,7 @@ std::vector<std::size_t> StageGrid::peers_of(std::size_t index) const {
 }
 
 RecoveryPlan plan_rollback(const StageGrid& grid, const std::vector<StageReport>& reports, std::uint32_t step) {
-  if (auto orders = try_rollback(grid, reports, step)) {
+  if (auto orders = try_rollback(grid, reports, step, Trust::seals)) {
     return {RecoveryPlan::Kind::rollback, step, std::move(*orders)};
   }
   return {};
@@ -124,7 +128,8 @@ RecoveryPlan plan_recovery(const StageGrid& grid, const std::vector<StageReport>
     }
   }
   for (const std::uint32_t step : {committed, oldest}) {  // nobody keeps more than two
-    if (auto orders = try_rollback(grid, reports, step)) return {Kind::rollback, step, std::move(*orders)};
+    if (auto orders = try_rollback(grid, reports, step, Trust::memory))
+      return {Kind::rollback, step, std::move(*orders)};
   }
   return {};
 }

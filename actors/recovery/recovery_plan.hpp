@@ -58,7 +58,7 @@ struct RecoveryPlan {
 [[nodiscard]] RecoveryPlan plan_recovery(const StageGrid& grid, const std::vector<StageReport>& reports,
                                          std::uint32_t committed);
 
-/// All to `step`, or to the newest checkpoint.
+/// All to `step`, or to a checkpoint; from what is sealed where that is possible: what is in use came out wrong.
 [[nodiscard]] RecoveryPlan plan_rollback(const StageGrid& grid, const std::vector<StageReport>& reports,
                                          std::uint32_t step);
 

@@ -91,15 +91,19 @@ struct Resumed {
   }
 };
 
-/// From a stage to the same stage of another replica (request; answered with StateLent): its state of `step`.
+/// A state travels in so many parts: weights, first moments, second moments (a message carries 1 GiB at most).
+inline constexpr std::uint32_t kStateParts = 3;
+
+/// From a stage to the same stage of another replica (request; answered with StateLent): a part of its state of `step`.
 struct LendState {
   static constexpr std::string_view kName = "stage.lend_state";
   std::uint32_t epoch = 0;
   std::uint32_t step = 0;
+  std::uint32_t part = 0;  ///< below kStateParts
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(epoch, step);
+    archive(epoch, step, part);
   }
 };
 
@@ -107,12 +111,12 @@ struct StateLent {
   static constexpr std::string_view kName = "stage.state_lent";
   std::uint32_t step = 0;
   std::uint64_t updates = 0;  ///< of the optimizer
-  std::string digest;         ///< of the bytes
-  TensorBytes state;          ///< weights, first and second moments one after the other (3 x N)
+  std::string digest;         ///< of the whole state, when the lender has sealed it
+  TensorBytes part;           ///< (N)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(step, updates, digest, state);
+    archive(step, updates, digest, part);
   }
 };
 

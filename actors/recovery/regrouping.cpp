@@ -82,6 +82,8 @@ void Regrouping::decide(runtime::Context& context) {
 void Regrouping::order_states(runtime::Context& context) {
   using Kind = RecoveryPlan::Kind;
   const Kind kind = outcome_.plan.kind;
+  // Whoever has not heard of it yet goes on in the epoch of the question: what it sends must not count.
+  if (kind != Kind::replay && job_.replays()) start_.epoch = listener_.begin_epoch();
   std::vector<std::pair<runtime::ActorId, LoadState>> orders;
   if (kind == Kind::checkpoint) {
     outcome_.checkpoint = listener_.find_checkpoint(context);
@@ -107,9 +109,12 @@ void Regrouping::order_states(runtime::Context& context) {
   if (orders.empty()) return resume(context);
   unanswered_ = orders.size();
   for (const auto& [actor, order] : orders) {
-    const auto answered = [this, actor = actor, epoch = start_.epoch](const runtime::Result<StateLoaded>& answer,
-                                                                      runtime::Context& turn) {
-      if (epoch == start_.epoch) loaded(actor, answer, turn);
+    const auto answered = [this, actor = actor, source = order.source, epoch = start_.epoch](
+                              const runtime::Result<StateLoaded>& answer, runtime::Context& turn) {
+      if (epoch != start_.epoch) return;
+      // Its lender is to blame, or has gone on meanwhile.
+      if (!answer && source == StateSource::sibling) return listener_.on_again(answer.failure().text, turn);
+      loaded(actor, answer, turn);
     };
     context.request_when_room<StateLoaded>(actor, order, kLoadDeadline, answered);
   }

@@ -29,6 +29,7 @@ namespace troupe::actors {
 ///
 /// RE-1  Nobody is told to compute before everybody has what it needs.
 /// RE-2  Answers of an epoch that is over change nothing.
+/// RE-3  Where all go back, they do so in an epoch in which nobody has sent anything.
 class Regrouping final {
 public:
   struct Outcome {
@@ -41,6 +42,8 @@ public:
     std::function<void(const Outcome&, runtime::Context&)> on_whole;
     std::function<void(const runtime::ActorId&, const std::string&, runtime::Context&)> on_gone;
     std::function<void(const std::string&, runtime::Context&)> on_unfit;
+    std::function<void(const std::string&, runtime::Context&)> on_again;  ///< a source failed: plan anew
+    std::function<std::uint32_t()> begin_epoch;  ///< the next one, durable: nothing of before belongs to it
     std::function<FoundCheckpoint(runtime::Context&)> find_checkpoint;  ///< asked only when memory does not do
   };
 

@@ -112,8 +112,9 @@ TEST(StepTally, ReplicasThatHoldDifferentStatesAreNamed) {
       tally.add(vote);
     }
   }
-  using States = std::map<std::uint32_t, std::vector<std::string>>;
-  EXPECT_EQ(tally.take(0)->different_states, (States{{1, {"of replica 0", "of replica 1"}}}));
+  const std::optional<StepResult> result = tally.take(0);
+  EXPECT_EQ(result->different_stage(), 1U);
+  EXPECT_EQ(result->states.at(1), (std::vector<std::string>{"of replica 0", "of replica 1"}));
 }
 
 TEST(StepTally, ClearForgetsAllVotes) {

@@ -70,6 +70,8 @@ public:
     down_.clear();
     tell_all_up();
   }
+  /// As Ctrl-C does.
+  void stop() { (void)node_.node().send(actors::kTrainerName, actors::StopTraining{"Ctrl-C"}).value(); }
   /// What an actor keeps in its node's memory is gone: it comes back on another node.
   void lose_memory(const std::string& name) {
     std::string file = name;
@@ -90,6 +92,11 @@ public:
   }
   /// Steps in the record so far.
   [[nodiscard]] std::size_t steps() const { return read_lines(folder_.path() / "ledger.jsonl").size(); }
+  /// Of the newest checkpoint; 0 = none.
+  [[nodiscard]] std::uint32_t saved_step() const {
+    const gpt2::NewestCheckpoint newest = gpt2::find_newest_checkpoint(folder_.path() / "checkpoints");
+    return newest.folder.empty() ? 0 : newest.head.step;
+  }
   [[nodiscard]] const std::set<std::string>& down() const { return down_; }
   [[nodiscard]] std::vector<std::string> names() const { return plan_->actor_names(); }
   [[nodiscard]] std::vector<nlohmann::ordered_json> events(const std::string& kind) const {

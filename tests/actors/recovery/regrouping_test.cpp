@@ -78,6 +78,33 @@ TEST(Regrouping, WithoutAnyCopyTheJobGoesBackToItsCheckpointAndSaysSo) {
   EXPECT_EQ(training.result().digest, test::train_tiny(job).digest);
 }
 
+TEST(Regrouping, AStopThatMeetsADeathEndsWithACheckpointOfEveryStep) {
+  for (const bool before : {true, false}) {
+    TinyTraining training(five_steps(2, 2));
+    run_until(training, 2);
+    if (before) training.stop();
+    training.kill("stage/r0.s1");
+    if (!before) training.stop();
+    training.restart();
+    training.run();
+    EXPECT_EQ(training.result().end, "not finished: Ctrl-C");
+    EXPECT_GE(training.saved_step(), 2U);
+    EXPECT_EQ(training.saved_step(), training.steps()) << "nothing is lost";
+  }
+}
+
+TEST(Regrouping, RE3_WhatWasSentBeforeAllWentBackDoesNotCount) {
+  TinyTraining training(five_steps(2, 1));
+  run_until(training, 2);
+  training.kill("stage/r0.s1");
+  training.lose_memory("stage/r0.s1");  // no other replica: all begin again
+  training.restart();
+  training.run();
+  EXPECT_EQ(training.result().end, "");
+  EXPECT_EQ(training.events("recovered")[0]["kind"], "checkpoint");
+  EXPECT_EQ(training.result().digest, test::train_tiny(five_steps(2, 1)).digest);
+}
+
 TEST(Regrouping, EveryActorOfALayoutHasItsPeers) {
   EXPECT_EQ(grid_of(five_steps(2, 2)).peers_of(0), (std::vector<std::size_t>{1, 1, 2})) << "next, tied, sibling";
   JobConfig untied = five_steps(2, 1);

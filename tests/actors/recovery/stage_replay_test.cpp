@@ -90,11 +90,16 @@ TEST(StageReplay, ASiblingLendsItsState) {
   lender.tell(RunSteps{1, 0, 3});
   tell_step(lender, 0);
   lender.tell(replay_commit(1, 0, 3));
-  EXPECT_FALSE(lender.ask<StateLent>(LendState{1, 0})) << "it has gone on";
-  const auto lent = lender.ask<StateLent>(LendState{1, 1});
-  ASSERT_TRUE(lent);
-  EXPECT_EQ(lent->updates, 1U);
-  EXPECT_EQ(lent->state.data.size(), lender.state_bytes());
+  EXPECT_FALSE(lender.ask<StateLent>(LendState{1, 0, 0})) << "it has gone on";
+  EXPECT_FALSE(lender.ask<StateLent>(LendState{1, 1, kStateParts}));
+  std::size_t bytes = 0;
+  for (std::uint32_t part = 0; part < kStateParts; ++part) {
+    const auto lent = lender.ask<StateLent>(LendState{1, 1, part});
+    ASSERT_TRUE(lent);
+    EXPECT_EQ(lent->updates, 1U);
+    bytes += lent->part.data.size();
+  }
+  EXPECT_EQ(bytes, lender.state_bytes());
 }
 
 TEST(StageReplay, WhatIsNotThereIsRefusedInWords) {
