@@ -310,6 +310,7 @@ void TrainerActor::states_differ(std::uint32_t stage, const StepResult& result, 
 
 /// All agree now: who held something else before is the one whose machine is to be looked at.
 void TrainerActor::name_culprits(const StepResult& result, runtime::Context& context) {
+  if (suspects_.empty() || repeated_step_ != step_ - 1) return;  // the step in question is still to be done again
   for (const auto& [stage, digests] : std::exchange(suspects_, {})) {
     const auto right = result.states.find(stage);
     if (right == result.states.end()) continue;
