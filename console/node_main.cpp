@@ -93,7 +93,8 @@ int run_agent(const AgentSetup& setup) {
       node.spawn(scheduler::agent_name(setup.name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
                  {.incarnation = setup.incarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
-  const auto guarded = node.spawn("guard/" + setup.name, std::make_unique<AgentGuard>(*spawned, agent_end));
+  const auto guarded =
+      node.spawn(scheduler::agent_name(setup.name) + "/guard", std::make_unique<AgentGuard>(*spawned, agent_end));
   if (!guarded) throw std::runtime_error(guarded.failure().describe());
   std::cerr << "node " << setup.name << " at " << node.endpoint() << " looks for a head at " << setup.head << "\n";
   int received = 0;

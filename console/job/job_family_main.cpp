@@ -125,7 +125,8 @@ public:
     if (!outcome_.is_open()) throw std::runtime_error(scheduler::system_failure("cannot make memory").text);
   }
   ~JobFamily() {
-    for (Kin* const kin : {&head_, &agent_}) end(*kin);
+    end(head_);
+    if (agent_.running) stop_agent();
   }
   JobFamily(const JobFamily&) = delete;
   JobFamily& operator=(const JobFamily&) = delete;
