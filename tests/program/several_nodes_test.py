@@ -55,6 +55,10 @@ class SeveralNodes(ProgramTest):
         self.wait_for(key.exists, "the key that the head makes")
         self.assertEqual(key.stat().st_mode & 0o777, 0o600)
         stranger = self.join("stranger")
+        told = ""
+        while "the same key" not in told:
+            told = stranger.stderr.readline()
+            self.assertNotEqual(told, "", "the stranger ended")
         nodes = [self.join(name, "--key", key) for name in ("a", "b")]
         run = Run(self.folder / "locked")
         self.wait_for(lambda: run.events("actor_up"), "actors")
@@ -67,8 +71,7 @@ class SeveralNodes(ProgramTest):
         self.assertIn("event=peer_refused", done.stderr)
         self.assertIn(f"--listen 'tcp://OWN_ADDRESS:*' --key {key}", done.stderr)
         self.end(*nodes)
-        stranger.send_signal(signal.SIGTERM)
-        self.assertIn("the same key", self.finish(stranger).stderr)
+        self.end(stranger)
         self.assert_same_training(run, reference)
 
     def test_a_key_that_is_none_is_refused_before_anything_starts(self):
