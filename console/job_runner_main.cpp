@@ -5,30 +5,26 @@
 #include "actors/fault/random_killer.hpp"
 #include "actors/sample_source.hpp"
 #include "actors/trainer_actor.hpp"
-#include "console/job_end.hpp"
+#include "console/job/job_end.hpp"
 #include "console/job_key.hpp"
 #include "console/progress.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
-#include "runtime/transport/shm_arena.hpp"
 #include "runtime/transport/zmq_transport.hpp"
 #include "runtime/watch.hpp"
 #include "scheduler/event_log.hpp"
 #include "scheduler/head_actor.hpp"
-#include "scheduler/node_agent.hpp"
 
 #include <signal.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <thread>
 
-/// Where the layers meet: head, agent and trainer in one node, a progress line, and one clean end.
+/// Where the layers meet: head and trainer in one node, a progress line, and one clean end.
 namespace troupe::console {
 namespace {
 
@@ -38,20 +34,13 @@ using actors::TrainingProgress;
 constexpr runtime::Duration kEndDeadline = std::chrono::seconds(20);
 constexpr runtime::Duration kShutdownDeadline = std::chrono::seconds(5);
 
-std::uint64_t new_job_number() {
-  std::uint64_t number = 0;
-  if (getrandom(&number, sizeof number, 0) != sizeof number)
-    throw std::runtime_error("the kernel gives no random number");
-  return number | 1;  // 0 means "no job"
-}
-
-/// The head's term: nodes outlive a head, and tell what its processes did apart from what those of the next do.
+/// Of a job's processes: nodes outlive a job, and tell what its processes did apart from what those of the next do.
 std::uint32_t term_of(std::uint64_t job) {
   return static_cast<std::uint32_t>(job);
 }
 
-/// Ctrl-C and SIGTERM mean: stop at the step border. Blocked before any thread starts and waited for in a thread of its
-/// own, so that nothing runs inside a signal handler.
+/// Ctrl-C and SIGTERM, which the process that started this one passes on, mean: stop at the step border. Blocked before
+/// any thread starts and waited for in a thread of its own, so that nothing runs inside a signal handler.
 sigset_t block_stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -121,25 +110,31 @@ ProgressState to_state(const TrainingProgress& progress, double elapsed) {
   return state;
 }
 
-std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, const SocketFolder& sockets,
-                                                   std::uint64_t job) {
+/// Where this head listens. One that returns must be found where the one before it was, also when any port would do.
+std::string listen_of(const JobOptions& options, const Lead& lead) {
+  if (options.listen.empty()) return local_head_endpoint(lead.sockets);
+  const auto before = lead.incarnation > 1 ? read_head_info(options.folder) : std::nullopt;
+  if (!before || !options.listen.ends_with(":*")) return options.listen;
+  return options.listen.substr(0, options.listen.size() - 2) + before->endpoint.substr(before->endpoint.rfind(':'));
+}
+
+std::unique_ptr<runtime::Transport> make_transport(const JobOptions& options, const Lead& lead) {
   runtime::ZmqTransportOptions transport;
-  const std::string local = "ipc://" + (sockets.path() / "head").string();
-  transport.listen = options.listen.empty() ? local : options.listen;
+  transport.listen = listen_of(options, lead);
   transport.key = key_for(transport.listen);
   transport.node_name = "head";
-  transport.incarnation = runtime::kHeadIncarnation;
-  transport.job = options.listen.empty() ? job : 0;
-  const runtime::ActorId trainer{std::string(actors::kTrainerName), runtime::kHeadIncarnation};
+  transport.incarnation = lead.incarnation;
+  transport.job = options.listen.empty() ? lead.job : 0;
+  const runtime::ActorId trainer{std::string(actors::kTrainerName), lead.incarnation};
   transport.faults = actors::faults_of_messages(actors::FaultPlan::from_environment(), trainer);
   return runtime::make_zmq_transport(std::move(transport));
 }
 
-scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& plan, std::uint64_t job) {
+scheduler::JobSpec job_spec(const JobOptions& options, const Lead& lead) {
   scheduler::JobSpec spec;
-  spec.job = options.listen.empty() ? job : 0;
-  spec.term = term_of(job);
-  spec.actors = plan.actor_names();
+  spec.job = options.listen.empty() ? lead.job : 0;
+  spec.term = term_of(lead.job);
+  spec.actors = lead.plan.actor_names();
   spec.driver = std::string(actors::kTrainerName);
   spec.nodes_wanted = options.nodes_wanted;
   spec.run_directory = options.folder.root;
@@ -147,21 +142,11 @@ scheduler::JobSpec job_spec(const JobOptions& options, const actors::JobPlan& pl
   return spec;
 }
 
-void spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runtime::Actor> actor) {
-  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = runtime::kHeadIncarnation});
+runtime::ActorId spawn_or_throw(runtime::Node& node, std::string name, std::unique_ptr<runtime::Actor> actor,
+                                std::uint32_t incarnation) {
+  const auto spawned = node.spawn(std::move(name), std::move(actor), {.incarnation = incarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
-}
-
-void spawn_agent(runtime::Node& node, const SocketFolder& sockets, std::uint64_t job, scheduler::ForkServer* server) {
-  scheduler::NodeAgentOptions agent;
-  agent.node = "local";
-  agent.program = std::filesystem::read_symlink("/proc/self/exe");
-  agent.listen = "ipc://" + sockets.path().string();
-  agent.server = server;
-  agent.arena_job = job;
-  agent.hangs = scheduler::parse_hang_limits(std::getenv("TROUPE_HANG_SECONDS"));
-  const auto sweep = [job] { runtime::sweep_arenas(runtime::shared_memory_directory(), job); };
-  spawn_or_throw(node, scheduler::agent_name("local"), std::make_unique<scheduler::NodeAgent>(agent, node, sweep));
+  return *spawned;
 }
 
 /// The trainer's words, shown as they come. Called from the trainer's turn only.
@@ -181,13 +166,13 @@ struct Screen {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 };
 
-/// Ends the job when an actor of this process fails that nobody can start again: the trainer, the head, the node agent.
+/// Ends the job when an actor of this process fails: what it could not do, it cannot do the next time either.
 class JobGuard final : public runtime::Actor {
 public:
-  JobGuard(Ending& ending, std::vector<std::string> guarded) : ending_(ending), guarded_(std::move(guarded)) {}
+  JobGuard(Ending& ending, std::vector<runtime::ActorId> guarded) : ending_(ending), guarded_(std::move(guarded)) {}
   runtime::Behavior behavior() override { return {runtime::on(this, &JobGuard::someone_down)}; }
   void on_start(runtime::Context& context) override {
-    for (const std::string& name : guarded_) context.watch({name, runtime::kHeadIncarnation});
+    for (const runtime::ActorId& actor : guarded_) context.watch(actor);
   }
 
 private:
@@ -196,16 +181,17 @@ private:
   }
 
   Ending& ending_;  // outlives the node
-  const std::vector<std::string> guarded_;
+  const std::vector<runtime::ActorId> guarded_;
 };
 
 /// One for each rule of random kills.
-void spawn_random_killers(runtime::Node& node, const actors::FaultPlan& faults, const actors::JobPlan& plan) {
+void spawn_random_killers(runtime::Node& node, const actors::FaultPlan& faults, const Lead& lead) {
   std::uint32_t count = 0;
   for (const actors::FaultRule& rule : faults.rules()) {
     if (!rule.is_random()) continue;
     const std::string name = std::string(actors::kRandomKillerName) + "/" + std::to_string(++count);
-    spawn_or_throw(node, name, std::make_unique<actors::RandomKiller>(rule, faults.journal(), plan.actor_names()));
+    spawn_or_throw(node, name, std::make_unique<actors::RandomKiller>(rule, faults.journal(), lead.plan.actor_names()),
+                   lead.incarnation);
   }
 }
 
@@ -219,53 +205,50 @@ std::string command_that_joins(const std::string& head, const std::string& key) 
 
 }  // namespace
 
-int run_job(const JobOptions& options) {
-  // Until something runs that wants an end of its own, a stop signal simply ends the process.
-  const actors::JobPlan plan = actors::plan_job(options.job);
+std::string local_head_endpoint(const std::filesystem::path& sockets) {
+  return "ipc://" + (sockets / "head").string();
+}
+
+TrainingEnd lead_job(const JobOptions& options, const Lead& lead) {
   const sigset_t signals = block_stop_signals();
   // The progress line tells of deaths and restarts itself.
   runtime::log_to_stderr("err");
   const actors::FaultPlan faults = actors::FaultPlan::from_environment();
-  const gpt2::DataOrder order(plan.training_samples(), options.job.data.seed);
-  const std::uint64_t job = new_job_number();
-  const SocketFolder sockets;
-  runtime::sweep_all_arenas(runtime::shared_memory_directory());  // what runs that were cut off have left
   Ending ending;
   Screen screen(options);  // as all the trainer borrows: it ends with the node
   const runtime::SteadyClock clock;
   scheduler::EventLog events(options.folder.events(), clock);
+  scheduler::HeadLog log(options.folder.head_log());
 
   runtime::NodeOptions node_options;
   node_options.name = "head";
-  node_options.term = term_of(job);
+  node_options.term = term_of(lead.job);
   node_options.status_directory = options.folder.status_pages();
-  runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, sockets, job)));
+  runtime::Node node(node_options, runtime::make_threaded_parts(2, make_transport(options, lead)));
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
-  const HeadInfo head{node.endpoint(),        static_cast<int>(getpid()),       "running",
-                      scheduler::wall_time(), options.listen.empty() ? job : 0, options.key};
-  write_head_info(options.folder, head);
+  write_head_info(options.folder, {node.endpoint(), static_cast<int>(getpid()), "running", scheduler::wall_time(),
+                                   options.listen.empty() ? lead.job : 0, options.key});
 
-  if (options.agent == JobOptions::Agent::remote) {
+  if (options.agent == JobOptions::Agent::remote && lead.incarnation == 1) {
     screen.printer.say("waiting for " + std::to_string(options.nodes_wanted) +
                        " node(s); on each: " + command_that_joins(node.endpoint(), options.key));
   }
   const actors::TrainingListener listener{[&screen](const TrainingProgress& progress) { screen.show(progress); },
                                           [&ending](const TrainingEnd& end) { ending.say(end); }};
-  events.record("job_started", describe_start(options, plan));
-  spawn_or_throw(node, std::string(actors::kTrainerName),
-                 std::make_unique<actors::TrainerActor>(
-                     actors::TrainerParts{options.job, plan, order, options.folder.root, faults, job}, listener));
+  if (lead.incarnation == 1) events.record("job_started", describe_start(options, lead.plan));
+  std::vector<runtime::ActorId> guarded;
+  guarded.push_back(spawn_or_throw(
+      node, std::string(actors::kTrainerName),
+      std::make_unique<actors::TrainerActor>(
+          actors::TrainerParts{options.job, lead.plan, lead.order, options.folder.root, faults, lead.job}, listener),
+      lead.incarnation));
   const SignalThread signal_thread(signals, node, ending);  // the trainer must be there to hear of a signal
-  spawn_or_throw(node, std::string(runtime::kHeadName),
-                 std::make_unique<scheduler::HeadActor>(job_spec(options, plan, job), events));
-  std::vector<std::string> guarded = {std::string(actors::kTrainerName), std::string(runtime::kHeadName)};
-  if (options.agent == JobOptions::Agent::embedded) {
-    spawn_agent(node, sockets, job, options.server);
-    guarded.push_back(scheduler::agent_name("local"));
-  }
-  spawn_random_killers(node, faults, plan);
-  spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending, std::move(guarded)));
+  guarded.push_back(spawn_or_throw(node, std::string(runtime::kHeadName),
+                                   std::make_unique<scheduler::HeadActor>(job_spec(options, lead), events, log),
+                                   lead.incarnation));
+  spawn_random_killers(node, faults, lead);
+  spawn_or_throw(node, "guard", std::make_unique<JobGuard>(ending, std::move(guarded)), lead.incarnation);
 
   TrainingEnd end = ending.wait();
   const auto stopped =
@@ -274,9 +257,7 @@ int run_job(const JobOptions& options) {
   screen.printer.finish();  // the trainer may show something until here
   if (end.step == 0) end.step = screen.step;
   if (!stopped) std::cerr << "troupe: " << stopped.failure().within("ending the job's processes").describe() << "\n";
-  runtime::sweep_arenas(runtime::shared_memory_directory(), job);
-  record_end(options, end, head, events);
-  return tell_end(options, end);
+  return end;
 }
 
 }  // namespace troupe::console

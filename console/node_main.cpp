@@ -53,13 +53,7 @@ private:
 
 }  // namespace
 
-int run_node(const ParsedCommand& command) {
-  using Address = ParsedCommand::Address;
-  const std::string name = command.node_name("name", host_name());
-  const std::string listen = command.address("listen", "tcp://127.0.0.1:*", Address::listen);
-  const std::string head = command.address("join", "", Address::connect);
-  use_key(command, MissingKey::refuse);
-  warn_when_open(listen);
+int run_agent(const AgentSetup& setup) {
   const auto server = make_fork_server();
   runtime::log_to_stderr("info");
   sigset_t signals;
@@ -69,42 +63,63 @@ int run_node(const ParsedCommand& command) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   runtime::ZmqTransportOptions transport;
-  transport.listen = listen;
-  transport.key = key_for(listen);
-  transport.node_name = scheduler::agent_name(name);
-  const std::uint32_t incarnation = scheduler::node_incarnation(std::chrono::system_clock::now());
-  transport.incarnation = incarnation;
-  // Whoever starts after this process has ended gets a number of its own, however short this life is.
-  std::this_thread::sleep_for(scheduler::kNodeIncarnationTick);
+  transport.listen = setup.listen;
+  transport.key = key_for(setup.listen);
+  transport.node_name = scheduler::agent_name(setup.name);
+  transport.incarnation = setup.incarnation;
+  transport.job = setup.job;
   std::promise<std::string> agent_end;  // before the node, whose guard writes to it
   std::future<std::string> agent_ended = agent_end.get_future();
-  runtime::Node node({.name = name}, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
+  runtime::NodeOptions options;
+  options.name = setup.name;
+  options.status_directory = setup.pages;
+  runtime::Node node(options, runtime::make_threaded_parts(1, runtime::make_zmq_transport(transport)));
   const auto started = node.start();
   if (!started) throw CommandError(ExitCode::unreachable, started.failure().describe());
-  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, head});
+  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, setup.head});
 
   scheduler::NodeAgentOptions agent;
-  agent.node = name;
-  agent.slots = static_cast<std::uint32_t>(command.integer("slots", 0, 0, 10'000));
+  agent.node = setup.name;
+  agent.slots = setup.slots;
   agent.program = std::filesystem::read_symlink("/proc/self/exe");
   agent.server = server.get();
-  agent.listen = without_port(listen);
+  agent.listen = setup.workers;
   agent.hangs = scheduler::parse_hang_limits(std::getenv("TROUPE_HANG_SECONDS"));
-  const auto sweep = [] { runtime::sweep_all_arenas(runtime::shared_memory_directory()); };
+  const auto sweep = [job = setup.job] {
+    const auto folder = runtime::shared_memory_directory();
+    job == 0 ? runtime::sweep_all_arenas(folder) : runtime::sweep_arenas(folder, job);
+  };
   const auto spawned =
-      node.spawn(scheduler::agent_name(name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
-                 {.incarnation = incarnation});
+      node.spawn(scheduler::agent_name(setup.name), std::make_unique<scheduler::NodeAgent>(agent, node, sweep),
+                 {.incarnation = setup.incarnation});
   if (!spawned) throw std::runtime_error(spawned.failure().describe());
-  const auto guarded = node.spawn("guard", std::make_unique<AgentGuard>(*spawned, agent_end));
+  const auto guarded =
+      node.spawn(scheduler::agent_name(setup.name) + "/guard", std::make_unique<AgentGuard>(*spawned, agent_end));
   if (!guarded) throw std::runtime_error(guarded.failure().describe());
-  std::cerr << "node " << name << " at " << node.endpoint() << " looks for a head at " << head << "\n";
+  std::cerr << "node " << setup.name << " at " << node.endpoint() << " looks for a head at " << setup.head << "\n";
   int received = 0;
   sigwait(&signals, &received);
   // Before the shutdown, which ends the agent too.
   const bool failed = agent_ended.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  if (failed) std::cerr << "the agent of node " << name << " failed: " << agent_ended.get() << "\n";
+  if (failed) std::cerr << "the agent of node " << setup.name << " failed: " << agent_ended.get() << "\n";
   node.shutdown(kNodeStopDeadline);
   return to_int(failed ? ExitCode::failed : ExitCode::ok);
+}
+
+int run_node(const ParsedCommand& command) {
+  using Address = ParsedCommand::Address;
+  AgentSetup setup;
+  setup.name = command.node_name("name", host_name());
+  setup.listen = command.address("listen", "tcp://127.0.0.1:*", Address::listen);
+  setup.head = command.address("join", "", Address::connect);
+  use_key(command, MissingKey::refuse);
+  warn_when_open(setup.listen);
+  setup.workers = without_port(setup.listen);
+  setup.slots = static_cast<std::uint32_t>(command.integer("slots", 0, 0, 10'000));
+  setup.incarnation = scheduler::node_incarnation(std::chrono::system_clock::now());
+  // Whoever starts after this process has ended gets a number of its own, however short this life is.
+  std::this_thread::sleep_for(scheduler::kNodeIncarnationTick);
+  return run_agent(setup);
 }
 
 }  // namespace troupe::console

@@ -2,8 +2,9 @@
 add_executable(troupe
   troupe_main.cpp
   train_main.cpp
+  job/job_family_main.cpp
   job_runner_main.cpp
-  job_end_main.cpp
+  job/job_end_main.cpp
   resume_main.cpp
   run_setup.cpp
   worker_main.cpp

@@ -21,6 +21,7 @@ struct RunFolder {
   [[nodiscard]] std::filesystem::path checkpoints() const { return root / "checkpoints"; }
   [[nodiscard]] std::filesystem::path status_pages() const { return root / "actors"; }
   [[nodiscard]] std::filesystem::path head() const { return root / "head.json"; }
+  [[nodiscard]] std::filesystem::path head_log() const { return root / "head.log"; }
   [[nodiscard]] std::filesystem::path report() const { return root / "report.html"; }
   [[nodiscard]] std::filesystem::path lock() const { return root / "head.lock"; }
   [[nodiscard]] std::filesystem::path log(std::string_view actor) const;

@@ -3,21 +3,24 @@
 #include "actors/fault_plan.hpp"
 #include "actors/machine_memory.hpp"
 #include "console/commands.hpp"
-#include "console/job_end.hpp"
+#include "console/job/job_end.hpp"
 #include "console/job_key.hpp"
 #include "console/job_runner.hpp"
 #include "console/resume.hpp"
 #include "console/view/selection.hpp"
-#include "console/worker_processes.hpp"
 #include "gpt2/store/storage.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/job_protocol.hpp"
 #include "runtime/node.hpp"
 #include "runtime/observe/log.hpp"
 #include "runtime/transport/zmq_transport.hpp"
+#include "scheduler/child_process.hpp"
+#include "scheduler/descriptor.hpp"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <iostream>
 #include <utility>
@@ -75,9 +78,26 @@ int tell_nothing_to_do(const JobOptions& options, const Resumption& found) {
   return tell_end(options, end);
 }
 
+/// Looks at the job's devices, in a process that ends with it: what libraries start there (threads, the state of a GPU)
+/// must not be in this one, of which the job's processes are forks. The exit status; what is wrong has been said.
+int check_apart(const JobOptions& options) {
+  std::cout.flush();
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error(scheduler::system_failure("cannot fork").text);
+  if (child == 0) {
+    actors::check_job(options.job, options.faults);  // what it throws ends this process as it would end the command
+    _exit(to_int(ExitCode::ok));
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status)) return WEXITSTATUS(status);
+  throw std::runtime_error(scheduler::describe_exit(status, 0).within("looking at the job").text);
+}
+
 int run(const ParsedCommand& command, JobOptions options) {
   // Everything that can be wrong with the job is said before a folder is made for it.
-  actors::check_job(options.job, options.faults);
+  if (const int status = check_apart(options); status != to_int(ExitCode::ok)) return status;
   // A head over several machines computes nothing itself.
   if (options.agent == JobOptions::Agent::embedded) {
     actors::check_machine_memory(options.job, actors::machine_memory());
@@ -112,10 +132,7 @@ std::vector<std::string> names_to_kill(const RunFolder& folder, const std::strin
 }  // namespace
 
 int run_train(const ParsedCommand& command) {
-  JobOptions options = job_options(command);
-  const auto server = make_fork_server();
-  options.server = server.get();
-  return run(command, std::move(options));
+  return run(command, job_options(command));
 }
 
 int run_head(const ParsedCommand& command) {

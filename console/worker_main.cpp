@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <future>
 #include <iostream>
 #include <iterator>
@@ -25,6 +26,7 @@ namespace {
 
 constexpr int kActorFailedStatus = 70;  // EX_SOFTWARE of sysexits.h: the actor failed, its process ends
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(10);
+constexpr std::chrono::milliseconds kReadyAgain{50};
 constexpr runtime::Duration kWorkerStopDeadline = std::chrono::seconds(2);
 
 /// Waits for SIGTERM in a thread of its own, so that no code runs inside a signal handler.
@@ -49,6 +51,17 @@ std::unique_ptr<runtime::Transport> transport_of(const scheduler::WorkerInput& i
   options.key = key_for(options.listen);
   options.faults = actors::faults_of_messages(actors::FaultPlan::from_environment(), input.actor);
   return runtime::make_zmq_transport(std::move(options));
+}
+
+/// A head that dies before it has answered comes back, and knows what it has started.
+runtime::Result<scheduler::Ack> say_ready(runtime::Node& node, const scheduler::WorkerReady& ready) {
+  const runtime::TimePoint patience = node.now() + scheduler::kHeadLease;
+  while (true) {
+    auto answer = node.request<scheduler::Ack>(runtime::kHeadName, ready, kReadyDeadline);
+    const bool is_refused = !answer && answer.failure().kind == runtime::FailureKind::faulted;
+    if (answer || is_refused || node.now() >= patience) return answer;
+    std::this_thread::sleep_for(kReadyAgain);
+  }
 }
 
 }  // namespace
@@ -79,8 +92,8 @@ int run_worker(const ParsedCommand&) {
   const auto started = node.start();
   if (!started) throw std::runtime_error(started.failure().describe());
   // Both are known by name before anything is sent; the other actors follow by the head's updates.
-  node.announce({{std::string(runtime::kHeadName), runtime::kHeadIncarnation}, input.head_endpoint});
-  node.announce({{std::string(actors::kTrainerName), runtime::kHeadIncarnation}, input.head_endpoint});
+  node.announce({{std::string(runtime::kHeadName), input.head_incarnation}, input.head_endpoint});
+  node.announce({{std::string(actors::kTrainerName), input.head_incarnation}, input.head_endpoint});
 
   runtime::SpawnOptions spawn;
   spawn.incarnation = input.actor.incarnation;
@@ -96,10 +109,10 @@ int run_worker(const ParsedCommand&) {
   const auto on_end = [](const runtime::Failure& why) {
     if (!told.test_and_set()) ended.set_value(why);
   };
-  const auto ear = node.spawn(member, std::make_unique<scheduler::MemberActor>(*actor, on_end), spawn);
+  const auto ear = node.spawn(member, std::make_unique<scheduler::MemberActor>(*actor, input.term, on_end), spawn);
   if (!ear) throw std::runtime_error(ear.failure().describe());
   const scheduler::WorkerReady ready{{*actor, node.endpoint()}, {*ear, node.endpoint()}, getpid(), input.term};
-  const auto accepted = node.request<scheduler::Ack>(runtime::kHeadName, ready, kReadyDeadline);
+  const auto accepted = say_ready(node, ready);
   if (!accepted) throw std::runtime_error(accepted.failure().within("the head did not take this worker").describe());
 
   const runtime::Failure why = ended.get_future().get();

@@ -15,7 +15,8 @@
 namespace troupe::runtime {
 
 inline constexpr std::string_view kHeadName = "head";
-/// Of the head, and of the driver beside it: neither is ever started again within a process.
+/// Of the first head of a job, and of the driver beside it. A head that is started again has the next, and so has its
+/// driver.
 inline constexpr std::uint32_t kHeadIncarnation = 1;
 
 // ---- to the driver ----

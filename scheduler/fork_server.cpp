@@ -1,9 +1,10 @@
 #include "scheduler/fork_server.hpp"
 
+#include "scheduler/forked_child.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -16,8 +17,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
@@ -39,11 +38,6 @@ struct Report {
 // What travels with a request, in this order: words of the birth, standard input, log.
 constexpr std::size_t kDescriptors = 3;
 constexpr unsigned kFirstInherited = 3;  // after standard input, output and error
-
-std::ptrdiff_t count_threads() {
-  std::error_code ignored;
-  return std::distance(std::filesystem::directory_iterator("/proc/self/task", ignored), {});
-}
 
 // ---- a request on its way ------------------------------------------------------------------------------------------
 
@@ -122,36 +116,12 @@ void send_report(int socket, const Report& report) {
 
 // ---- in the server -------------------------------------------------------------------------------------------------
 
-/// What process lists show. The kernel reads the arguments from the process's memory, between two addresses of stat.
-void set_title(const std::string& title) {
-  std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
-  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-  constexpr int kArgumentsStart = 48 - 3;  // fields of proc(5); the first one here is field 3
-  std::string skipped;
-  for (int i = 0; i < kArgumentsStart; ++i) fields >> skipped;
-  std::uintptr_t start = 0;
-  std::uintptr_t end = 0;
-  fields >> start >> end;
-  if (!fields || start == 0 || end <= start + 1) return;
-  auto* memory = reinterpret_cast<char*>(start);
-  std::memset(memory, 0, end - start);
-  std::memcpy(memory, title.data(), std::min<std::size_t>(title.size(), end - start - 1));
-  prctl(PR_SET_NAME, title.c_str());  // cut to 15 letters
-}
-
 void take_environment(const std::vector<std::string>& environment) {
   clearenv();
   for (const std::string& entry : environment) {
     const std::size_t equals = entry.find('=');
     if (equals != std::string::npos) setenv(entry.substr(0, equals).c_str(), entry.substr(equals + 1).c_str(), 1);
   }
-}
-
-void die_with(pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);  // it died before the signal was armed
 }
 
 void unblock_signals() {
@@ -175,7 +145,7 @@ void unblock_signals() {
   take_environment(birth.environment);
   std::string title = "troupe";
   for (const std::string& argument : birth.arguments) title += " " + argument;
-  set_title(title);
+  set_process_title(title);
   const int status = child_main(birth.arguments);
   std::cout.flush();
   std::cerr.flush();
@@ -211,7 +181,7 @@ void report_ended(int socket) {
   sigprocmask(SIG_BLOCK, &ended, nullptr);
   const Descriptor signals(signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.is_open()) _exit(127);
-  set_title("troupe fork-server");
+  set_process_title("troupe fork-server");
   std::array<pollfd, 2> waits{pollfd{socket, POLLIN, 0}, pollfd{signals.get(), POLLIN, 0}};
   while (true) {
     if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) _exit(127);

@@ -18,14 +18,11 @@ using runtime::Failure;
 using runtime::FailureKind;
 
 constexpr runtime::Duration kHeadTick = std::chrono::milliseconds(20);
-constexpr runtime::Duration kHeartbeat = std::chrono::milliseconds(300);
 // A node beats every 300 ms; ten missed beats in a row are not a busy machine any more.
 constexpr runtime::Duration kSuspectAfter = std::chrono::milliseconds(1200);
 constexpr std::chrono::seconds kDeadAfter{3};
 // Loading LibTorch takes 0.4 s on an idle core; a machine that needs a minute is broken.
 constexpr runtime::Duration kReadyDeadline = std::chrono::seconds(60);
-// A directory update is a few map writes; five seconds are a process that does not run.
-constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 // A process that died is reported by its agent within milliseconds, with the true cause: only one that lives is killed.
 constexpr runtime::Duration kBlameGrace = std::chrono::seconds(1);
 constexpr runtime::Duration kAgentDeadline = std::chrono::seconds(10);
@@ -38,8 +35,8 @@ double seconds(runtime::Duration duration) {
 
 }  // namespace
 
-HeadActor::HeadActor(JobSpec spec, EventLog& events)
-    : spec_(std::move(spec)), events_(events), detector_(kSuspectAfter, kDeadAfter) {
+HeadActor::HeadActor(JobSpec spec, EventLog& events, HeadLog& log)
+    : spec_(std::move(spec)), events_(events), log_(log), detector_(kSuspectAfter, kDeadAfter) {
   for (const std::string& name : spec_.actors) records_.emplace_back(name);
 }
 
@@ -47,11 +44,14 @@ runtime::Behavior HeadActor::behavior() {
   using runtime::on;
   return {on(this, &HeadActor::register_node), on(this, &HeadActor::heartbeat),  on(this, &HeadActor::worker_ready),
           on(this, &HeadActor::actor_exited),  on(this, &HeadActor::kill_actor), on(this, &HeadActor::end_job),
-          on(this, &HeadActor::record_event),  on(this, &HeadActor::peer_lost),  on(this, &HeadActor::tick)};
+          on(this, &HeadActor::record_event),  on(this, &HeadActor::peer_lost),  on(this, &HeadActor::tick),
+          on(this, &HeadActor::who_leads)};
 }
 
 void HeadActor::on_start(runtime::Context& context) {
   last_tick_ = context.now();
+  recall(context);
+  log_.write({HeadRecord::Kind::leads, head_entry(context), {}, 0, {}, 0, 0, {}});
   context.after(kHeadTick, HeadTick{});
 }
 
@@ -59,30 +59,6 @@ ActorRecord* HeadActor::find(const runtime::ActorId& actor) {
   const auto found = std::find_if(records_.begin(), records_.end(),
                                   [&actor](const ActorRecord& record) { return record.id() == actor; });
   return found == records_.end() ? nullptr : &*found;
-}
-
-void HeadActor::register_node(const RegisterNode& message, runtime::Context& context) {
-  const auto known = nodes_.find(message.node);
-  if (known != nodes_.end()) {
-    // An agent registers when it holds nothing: whatever was placed there is gone.
-    const runtime::ActorId before = known->second.agent.actor;
-    const Failure again{FailureKind::disconnected, "node " + message.node + " joined again"};
-    lose_node(message.node, again, context);
-    if (before != message.agent.actor) context.node().declare_down(before, again);
-  }
-  nodes_[message.node] = NodeRow{message.agent, message.slots};
-  context.node().announce(message.agent);
-  detector_.heard_from(message.node, context.now());
-  events_.record("node_joined", {{"node", message.node}, {"endpoint", message.agent.endpoint}});
-  context.reply(Registered{
-      spec_.term, spec_.job,
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(kHeartbeat).count())});
-  place_waiting(context);
-}
-
-void HeadActor::heartbeat(const NodeHeartbeat& message, runtime::Context& context) {
-  if (nodes_.contains(message.node)) return detector_.heard_from(message.node, context.now());
-  (void)context.send(agent_name(message.node), JoinAgain{});  // it is said again at the next beat
 }
 
 std::vector<NodeCapacity> HeadActor::capacities() const {
@@ -99,7 +75,8 @@ std::vector<NodeCapacity> HeadActor::capacities() const {
 }
 
 void HeadActor::place_waiting(runtime::Context& context) {
-  if (job_ != Job::running) return;
+  // An actor keeps its node: who comes back has room for its own.
+  if (job_ != Job::running || !awaited_.empty()) return;
   const bool first_placement =
       std::all_of(records_.begin(), records_.end(), [](const ActorRecord& r) { return r.id().incarnation == 0; });
   if (first_placement && nodes_.size() < spec_.nodes_wanted) {
@@ -130,8 +107,14 @@ void HeadActor::tell_waiting(const std::string& why, runtime::Context& context) 
 void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtime::Context& context) {
   const runtime::ActorId actor = record.start_on(node);
   pending_[actor.name].ready_by = context.now() + kReadyDeadline;
-  const SpawnActor order{actor,         spec_.job, spec_.term, context.node().endpoint(), spec_.run_directory.string(),
-                         spec_.job_text};
+  log_.write({HeadRecord::Kind::starting, {actor, {}}, node, 0, {}, 0, 0, {}});
+  const SpawnActor order{actor,
+                         spec_.job,
+                         spec_.term,
+                         context.node().endpoint(),
+                         spec_.run_directory.string(),
+                         spec_.job_text,
+                         context.self().incarnation};
   context.request<Ack>(nodes_.at(node).agent.actor, order, kAgentDeadline,
                        [this, actor](runtime::Result<Ack> answer, runtime::Context& turn) {
                          ActorRecord* started = find(actor);
@@ -145,12 +128,16 @@ void HeadActor::start_actor(ActorRecord& record, const std::string& node, runtim
 
 void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& context) {
   ActorRecord* record = find(message.actor.actor);
+  const bool known = message.term == spec_.term && record != nullptr && record->state() == ActorState::up &&
+                     record->process() == message.process;
+  if (known) return context.reply(Ack{});  // it asks again: the head that was to answer has died
   const bool expected = message.term == spec_.term && record != nullptr && record->state() == ActorState::starting;
   if (!expected) {
     spdlog::warn("event=unexpected_worker actor={}", message.actor.actor.describe());
-    context.reply_failure({FailureKind::unknown, "the head does not expect " + message.actor.actor.describe()});
+    context.reply_failure({FailureKind::faulted, "the head does not expect " + message.actor.actor.describe()});
     return;
   }
+  log_.write({HeadRecord::Kind::up, message.actor, record->node(), 0, message.member, message.process, 0, {}});
   record->ready(message.process, message.actor.endpoint);
   pending_[message.actor.actor.name].ready_by = {};
   context.node().announce(message.actor);
@@ -160,50 +147,9 @@ void HeadActor::worker_ready(const WorkerReady& message, runtime::Context& conte
                               {"incarnation", message.actor.actor.incarnation},
                               {"node", record->node()},
                               {"pid", message.process}});
-  DirectoryUpdate update;
-  for (const ActorRecord& each : records_) {
-    if (each.state() == ActorState::up) update.alive.push_back({each.id(), each.endpoint()});
-  }
   context.reply(Ack{});
   change_ = Change::untold;
-  tell_members(update, context);
-}
-
-void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& context) {
-  for (const ActorRecord& record : records_) {
-    if (record.state() != ActorState::up) continue;
-    ++unconfirmed_;
-    context.request<Ack>(members_.at(record.id().name).actor, update, kMemberDeadline,
-                         [this, actor = record.id()](runtime::Result<Ack> answer, runtime::Context& turn) {
-                           member_told(actor, answer, turn);
-                         });
-  }
-}
-
-void HeadActor::member_told(const runtime::ActorId& actor, const runtime::Result<Ack>& answer,
-                            runtime::Context& context) {
-  --unconfirmed_;
-  const ActorRecord* record = find(actor);
-  const bool deaf =
-      !answer && record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
-  // A process that does not learn who lives where would work with ghosts: it is started again. Until its end is heard,
-  // with the true cause, the job is not whole.
-  if (deaf) {
-    pending_[actor.name].ear = Pending::Ear::deaf;
-    (void)context.send(nodes_.at(record->node()).agent.actor, KillProcess{actor});
-  }
-  tell_driver_if_whole(context);
-}
-
-void HeadActor::tell_driver_if_whole(runtime::Context& context) {
-  if (change_ == Change::told || unconfirmed_ > 0 || job_ != Job::running) return;
-  AllUp all;
-  for (const ActorRecord& record : records_) {
-    if (record.state() != ActorState::up || pending_[record.id().name].ear == Pending::Ear::deaf) return;
-    all.actors.push_back(record.id());
-  }
-  change_ = Change::told;
-  (void)context.send(spec_.driver, all);  // the driver is in this process
+  tell_members(everybody(context), context);
 }
 
 void HeadActor::actor_exited(const ActorExited& message, runtime::Context& context) {
@@ -215,6 +161,14 @@ void HeadActor::actor_exited(const ActorExited& message, runtime::Context& conte
 
 void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context) {
   const runtime::ActorId actor = record.id();
+  log_.write({HeadRecord::Kind::down,
+              {actor, {}},
+              record.node(),
+              0,
+              {},
+              0,
+              context.now().time_since_epoch().count(),
+              cause.shortened()});
   record.went_down(context.now(), cause);
   pending_[actor.name] = {};
   // The driver first: what it has asked of the dead one fails by the declaration, and then it knows why.
@@ -267,6 +221,7 @@ void HeadActor::lose_node(const std::string& node, const Failure& cause, runtime
   if (row == nodes_.end()) return;
   const runtime::ActorId agent = row->second.agent.actor;
   events_.record("node_lost", {{"node", node}, {"cause", cause.text}});
+  log_.write({HeadRecord::Kind::node_lost, {}, node, 0, {}, 0, 0, {}});
   nodes_.erase(row);
   detector_.forget(node);
   for (ActorRecord& record : records_) {
@@ -301,7 +256,15 @@ void HeadActor::kill_actor(const KillActor& message, runtime::Context& context) 
                            message.name + " is " + std::string(to_string(found->state())) + ": nothing to kill"});
     return;
   }
-  (void)context.send(nodes_.at(found->node()).agent.actor, KillProcess{found->id()});
+  const auto node = nodes_.find(found->node());
+  if (node == nodes_.end()) {
+    context.reply_failure({FailureKind::disconnected, "node " + found->node() +
+                                                          " has not come back to this head yet: "
+                                                          "nobody to kill " +
+                                                          message.name + " by; try again"});
+    return;
+  }
+  (void)context.send(node->second.agent.actor, KillProcess{found->id()});
   context.reply(Ack{});
 }
 
@@ -362,9 +325,11 @@ void HeadActor::record_event(const RecordEvent& message, runtime::Context&) {
 void HeadActor::tick(const HeadTick&, runtime::Context& context) {
   const runtime::TimePoint now = context.now();
   // A head that was itself starved must not blame the nodes for the beats it did not read.
-  if (now - last_tick_ > kHeartbeat) detector_.observe_pause(now - last_tick_);
+  if (now - last_tick_ > kNodeHeartbeat) detector_.observe_pause(now - last_tick_);
   last_tick_ = now;
   if (job_ == Job::running) {
+    if (!awaited_.empty() && now >= awaited_until_) give_up_awaited(context);
+    tell_again(context);
     for (const std::string& node : detector_.dead(now)) {
       lose_node(node,
                 {FailureKind::disconnected,

@@ -20,6 +20,11 @@ using runtime::FailureKind;
 
 constexpr runtime::Duration kAgentTick = std::chrono::milliseconds(50);
 constexpr runtime::Duration kRegisterDeadline = std::chrono::seconds(5);
+constexpr runtime::Duration kRegisterAgain = std::chrono::milliseconds(50);
+// While actors wait for a head to come back, which takes one some 100 ms.
+constexpr runtime::Duration kSeekAgain = std::chrono::milliseconds(50);
+// Of a cause of death that is told with the registration, which must fit into one message.
+constexpr std::size_t kMaxToldCause = 300;
 constexpr std::chrono::seconds kYear2025{1'735'689'600};  // since 1970, the epoch of system_clock
 
 std::string file_name(const std::string& actor) {
@@ -73,36 +78,57 @@ void NodeAgent::on_stop(runtime::Context&) {
 
 void NodeAgent::register_with_head(runtime::Context& context) {
   link_ = Link::asked;
-  const RegisterNode registration{options_.node, {context.self(), context.node().endpoint()}, options_.slots};
+  RegisterNode registration{options_.node, {context.self(), context.node().endpoint()}, options_.slots, {}, {}};
+  for (auto& [pid, running] : running_) {
+    registration.held.push_back({running.actor, pid, running.term});
+    running.offer = Running::Offer::made;
+  }
+  registration.ended = unreported_;
   context.request<Registered>(
       {std::string(kHeadName), 0}, registration, kRegisterDeadline,
-      [this](runtime::Result<Registered> answer, runtime::Context& turn) {
-        if (!answer) {
-          // Each reason once: while a head is not there yet, it stays the same.
-          if (const std::string why = answer.failure().describe(); why != register_failure_) {
-            const bool may_be_early = answer.failure().kind == FailureKind::disconnected;  // there is no head yet
-            spdlog::log(
-                may_be_early ? spdlog::level::info : spdlog::level::warn,
-                "event=register_failed cause=\"{}\" next=\"it asks again; does a head listen where --join says?\"",
-                why);
-            register_failure_ = why;
-          }
-          leave_head(turn);  // it may have heard, and placed actors, and only its answer be lost
-          return;
+      [this, told = registration.ended.size()](runtime::Result<Registered> answer, runtime::Context& turn) {
+        if (answer) {
+          unreported_.erase(unreported_.begin(), unreported_.begin() + static_cast<std::ptrdiff_t>(told));
+          return registered(*answer, turn);
         }
-        link_ = Link::joined;
-        job_ = Job::running;
-        register_failure_.clear();
-        beat_every_ = std::chrono::milliseconds(answer->heartbeat_ms);
-        turn.watch({std::string(kHeadName), 0});
-        spdlog::info("event=node_joined node={} term={}", options_.node, answer->term);
+        // Each reason once: while a head is not there yet, it stays the same.
+        if (const std::string why = answer.failure().describe(); why != register_failure_) {
+          const bool may_be_early = answer.failure().kind == FailureKind::disconnected;  // there is no head yet
+          spdlog::log(
+              may_be_early ? spdlog::level::info : spdlog::level::warn,
+              "event=register_failed cause=\"{}\" next=\"it asks again; does a head listen where --join says?\"", why);
+          register_failure_ = why;
+        }
+        seek_head(turn);  // it may have heard, and placed actors, and only its answer be lost
       });
+}
+
+void NodeAgent::registered(const Registered& answer, runtime::Context& context) {
+  link_ = Link::joined;
+  job_ = Job::running;
+  lease_.reset();
+  register_failure_.clear();
+  beat_every_ = std::chrono::milliseconds(answer.heartbeat_ms);
+  context.node().announce(answer.head);
+  context.watch(answer.head.actor);
+  for (auto& [pid, running] : running_) {
+    const bool is_adopted = std::ranges::find(answer.adopted, running.actor) != answer.adopted.end();
+    const bool is_known = std::exchange(running.offer, Running::Offer::unknown) == Running::Offer::unknown;
+    if (is_adopted || is_known) continue;  // known: this head has placed it since
+    spdlog::warn("event=not_adopted actor={}", running.actor.describe());
+    watch_->signal(pid, SIGKILL);
+  }
+  spdlog::info("event=node_joined node={} term={} head={}", options_.node, answer.term, answer.head.actor.describe());
 }
 
 void NodeAgent::tick(const AgentTick&, runtime::Context& context) {
   const runtime::TimePoint now = context.now();
-  const bool idle = running_.empty() && stops_.empty();
-  if (link_ == Link::searching && idle && now - last_beat_ >= std::chrono::milliseconds(300)) {
+  if (lease_ && now >= *lease_) {
+    spdlog::warn("event=lease_over running={}", running_.size());
+    leave_head(context);
+  }
+  const bool may_register = lease_.has_value() || (running_.empty() && stops_.empty());
+  if (link_ == Link::searching && may_register && now - last_beat_ >= (lease_ ? kSeekAgain : kRegisterAgain)) {
     last_beat_ = now;
     register_with_head(context);
   }
@@ -129,16 +155,16 @@ void NodeAgent::spawn(const SpawnActor& message, runtime::Context& context) {
   ProcessSpec spec;
   spec.program = options_.program;
   spec.arguments = {"worker", message.actor.name};
-  spec.input =
-      render_worker_input({message.actor, message.job, message.term, message.head_endpoint, message.run_directory,
-                           options_.listen, message.job_text, state_folder(message.run_directory)});
+  spec.input = spec.input = render_worker_input({message.actor, message.job, message.term, message.head_endpoint,
+                                                 message.head_incarnation, message.run_directory, options_.listen,
+                                                 message.job_text, state_folder(message.run_directory)});
   spec.log = run_directory / "logs" / (file_name(message.actor.name) + ".log");
   const runtime::Result<pid_t> pid = watch_->start(spec);
   if (!pid) {
     context.reply_failure(pid.failure().within("node " + options_.node));
     return;
   }
-  running_[*pid] = Running{message.actor, run_directory, message.term};
+  running_[*pid] = Running{message.actor, run_directory, message.term, Running::Offer::unknown};
   care_.started(*pid, message.actor, run_directory, context.now());
   context.reply(Ack{});
 }
@@ -199,7 +225,13 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   if (!words.empty()) cause.text = words + " (" + cause.text + ")";
   cause = care_.whole_cause(static_cast<pid_t>(message.process), std::move(cause));
   const ActorExited report{ended.actor, cause, message.process, ended.term};
-  (void)context.send(kHeadName, report);  // no head: nothing to report to
+  if (link_ == Link::joined) {
+    (void)context.send(kHeadName, report);  // lost with the link: the next registration shows that it is gone
+  } else {
+    unreported_.push_back(report);
+    std::string& told = unreported_.back().cause.text;
+    if (told.size() > kMaxToldCause) told.resize(kMaxToldCause);
+  }
   bury(static_cast<pid_t>(message.process), report, context);
   answer_stops(context);
 }
@@ -219,17 +251,27 @@ void NodeAgent::someone_down(const runtime::ActorDown& message, runtime::Context
   const bool is_over = job_ == Job::ended;  // then a head goes as it should
   spdlog::log(is_over ? spdlog::level::info : spdlog::level::warn, "event={} cause=\"{}\" running={}",
               is_over ? "head_gone" : "head_lost", message.cause.describe(), running_.size());
-  leave_head(context);
+  // One that failed or ended does not come back; one to which the link is lost may have been killed, and does.
+  const bool may_return = !is_over && message.cause.kind == FailureKind::disconnected && !is_orderly_end(message.cause);
+  return may_return ? seek_head(context) : leave_head(context);
 }
 
 void NodeAgent::join_again(const JoinAgain&, runtime::Context& context) {
   if (link_ != Link::joined) return;  // on the way already
   spdlog::warn("event=given_up_by_head node={} running={}", options_.node, running_.size());
-  leave_head(context);
+  seek_head(context);
+}
+
+void NodeAgent::seek_head(runtime::Context& context) {
+  link_ = Link::searching;
+  if (running_.empty() || lease_ || kill_at_) return;
+  lease_ = context.now() + options_.lease;
+  last_beat_ = {};  // at once
 }
 
 void NodeAgent::leave_head(runtime::Context& context) {
   link_ = Link::searching;
+  lease_.reset();
   if (running_.empty()) return;
   signal_all(SIGTERM);
   kill_at_ = context.now() + options_.grace;

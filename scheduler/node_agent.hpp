@@ -32,6 +32,7 @@ struct NodeAgentOptions {
   std::uint64_t arena_job = 0;    ///< shared-memory segments of this job are swept after a death
   runtime::Duration grace = std::chrono::seconds(3);  ///< between SIGTERM and SIGKILL
   HangLimits hangs;                                   ///< when an actor that gets no further is killed
+  runtime::Duration lease = kHeadLease;               ///< so long what runs goes on without a head
 };
 
 /// The incarnation of a node's agent that starts at `now`, in tenths of a second since 2025: it grows over restarts,
@@ -63,14 +64,17 @@ struct AgentTick {
 ///
 /// Thread-safety: single owner thread; the process watch reports by message.
 /// Ownership:     owns the processes it started; they die with this process.
-/// Errors:        a process that cannot be started is a failed reply; a lost head, or one that gave this node up, ends
-///                all processes; when the last is gone the agent registers again.
+/// Errors:        a process that cannot be started is a failed reply; a head to which the link is lost, or that does
+/// not
+///                know this node, is registered with anew, with what runs. When there is none for longer than the
+///                lease, or it ended in good order or failed, all processes end.
 /// Restart:       a restarted agent holds no processes; the head places them anew.
 ///
 /// NA-1  The head hears of every ended process exactly once, with exception text when the actor left one, else exit
 ///       status or signal.
-/// NA-2  Without a head nothing runs on.
-/// NA-3  An agent that registers holds no process.
+/// NA-2  Without a head nothing runs on for longer than the lease.
+/// NA-3  An agent that registers names every process it holds, and what ended unreported; what the head does not adopt
+///       is killed before the agent takes another order.
 /// NA-4  An actor that hangs, or whose process a signal has stopped for long, is killed, and the head hears why.
 /// NA-5  Every process that ends while its job runs leaves a post-mortem in the run folder, of which an event tells.
 class NodeAgent final : public runtime::Actor {
@@ -89,6 +93,7 @@ private:
     runtime::ActorId actor;
     std::filesystem::path run_directory;
     std::uint32_t term = 0;
+    enum class Offer { unknown, made } offer = Offer::unknown;  // whether the head was asked to adopt it
   };
 
   void spawn(const SpawnActor& message, runtime::Context& context);
@@ -101,6 +106,8 @@ private:
 
   [[nodiscard]] std::string state_folder(const std::string& run_directory);
   void register_with_head(runtime::Context& context);
+  void registered(const Registered& answer, runtime::Context& context);
+  void seek_head(runtime::Context& context);
   void leave_head(runtime::Context& context);
   void signal_all(int signal_number);
   void bury(pid_t process, const ActorExited& report, runtime::Context& context);
@@ -114,6 +121,8 @@ private:
   ProcessCare care_;
   std::vector<runtime::ReplyTo> stops_;        // StopAll requests waiting for the last process
   std::optional<runtime::TimePoint> kill_at_;  // when SIGTERM was not enough
+  std::optional<runtime::TimePoint> lease_;    // what runs may go on until then, though no head is joined
+  std::vector<ActorExited> unreported_;        // ended while no head was joined
   enum class Link { searching, asked, joined } link_ = Link::searching;
   enum class Job { running, ended } job_ = Job::running;  // of the head that was joined last
   std::string register_failure_;                          // why the last registration failed, told once

@@ -39,6 +39,7 @@ std::string render_worker_input(const WorkerInput& input) {
   object["job"] = input.job;
   object["term"] = input.term;
   object["head"] = input.head_endpoint;
+  object["head_incarnation"] = input.head_incarnation;
   object["run_directory"] = input.run_directory;
   object["listen"] = input.listen;
   object["job_text"] = input.job_text;
@@ -58,6 +59,7 @@ WorkerInput parse_worker_input(std::string_view text) {
   input.job = field(from, "job", kNumber).get<std::uint64_t>();
   input.term = field(from, "term", kNumber).get<std::uint32_t>();
   input.head_endpoint = field(from, "head", kText).get<std::string>();
+  input.head_incarnation = field(from, "head_incarnation", kNumber).get<std::uint32_t>();
   input.run_directory = field(from, "run_directory", kText).get<std::string>();
   input.listen = field(from, "listen", kText).get<std::string>();
   input.job_text = field(from, "job_text", kText).get<std::string>();

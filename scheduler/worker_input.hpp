@@ -21,6 +21,7 @@ struct WorkerInput {
   std::uint64_t job = 0;
   std::uint32_t term = 0;
   std::string head_endpoint;
+  std::uint32_t head_incarnation = 1;
   std::string run_directory;
   std::string listen;    ///< "ipc:///folder" or "tcp://host"
   std::string job_text;  ///< the resolved job

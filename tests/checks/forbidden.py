@@ -10,7 +10,7 @@ LIBRARIES = ("runtime/", "gpt2/", "scheduler/", "actors/", "console/")
 # LibTorch, a program.
 CATCHERS = re.compile(r"^(runtime/actor_cell\.cpp|runtime/placing/actor_classes\.cpp|runtime/transport/zmq_\w+\.cpp|actors/collective/nccl_\w+\.cpp|.*_main\.cpp)$")
 # Where a process ends at once: a forked child before exec, a fault on purpose.
-ENDERS = re.compile(r"^(scheduler/(child_process|fork_server)\.cpp|actors/fault/fault_effect\.cpp|.*_main\.cpp)$")
+ENDERS = re.compile(r"^(scheduler/(child_process|fork_server|forked_child)\.cpp|actors/fault/fault_effect\.cpp|.*_main\.cpp)$")
 
 RULES = [  # (pattern in code without comments, files it is about, files that may, why)
     (r"\bcatch\s*\(", r"^(?!tests/|bench/|examples/)", CATCHERS,

@@ -15,7 +15,7 @@ LAYERS = {
 NOBODY_INCLUDES = {"examples", "tests", "bench"}
 ROOTS = ("_main.cpp",)
 # What only roots include, and what may therefore know every layer too.
-ROOT_PARTS = {"console/job_end.hpp", "console/job_runner.hpp", "console/resume.hpp"}
+ROOT_PARTS = {"console/job/job_end.hpp", "console/job_runner.hpp", "console/resume.hpp"}
 
 LIBTORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 GPU = re.compile(r"^(cuda|cuda_runtime|nccl)\w*\.h$")

@@ -19,7 +19,8 @@ class JobEnd(ProgramTest):
         process = self.start("train", "job.toml", "train.steps=5000", "--run-dir", name)
         run = Run(self.folder / name)
         self.wait_for(lambda: len(run.figures()) >= 3 or process.poll() is not None, "step 3")
-        self.assertEqual(len(self.processes()), 8, "head, fork server, two data actors, four stages")
+        self.assertEqual(len(self.processes()), 10,
+                         "the one that was started, head, node agent, fork server, two data actors, four stages")
         return process, run
 
     def wait_until_nothing_moves(self, run):

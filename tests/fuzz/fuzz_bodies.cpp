@@ -12,6 +12,8 @@
 #include "runtime/supervision/link.hpp"
 #include "runtime/transport/zmq_handshake.hpp"
 #include "runtime/watch.hpp"
+#include "scheduler/head_log.hpp"
+#include "scheduler/member_actor.hpp"
 #include "scheduler/node_agent.hpp"
 #include "scheduler/scheduler_protocol.hpp"
 #include "tests/fuzz/fuzz_target.hpp"
@@ -106,20 +108,19 @@ constexpr std::array<Reader, sizeof...(Messages)> readers_of() {
 }
 
 // Only ever added to, at the end: the corpus names them by number.
-constexpr auto kReaders =
-    readers_of<Shapes, LinkHello, LinkWelcome, LinkNote, LinkBye, ActorDown, LinkLost, Ack, AllUp, ActorLost,
-               PlacementWaits, JobFailed, KillActor, RecordEvent, scheduler::RegisterNode, scheduler::Registered,
-               scheduler::WorkerReady, scheduler::ActorExited, scheduler::PeerLost, scheduler::NodeHeartbeat,
-               scheduler::EndJob, scheduler::SpawnActor, scheduler::KillProcess, scheduler::JoinAgain,
-               scheduler::StopAll, scheduler::DirectoryUpdate, scheduler::ProcessEnded, scheduler::AgentTick,
-               actors::ServeSteps, actors::StepBegun, actors::ServeEvaluation, actors::PushGradients,
-               actors::ShareWeights, actors::LoadState, actors::StateLoaded, actors::RunSteps, actors::BatchInputs,
-               actors::BatchTargets, actors::ForwardActivations, actors::BackwardGradients, actors::TiedGradient,
-               actors::Commit, actors::FreshWeights, actors::BorderWeights, actors::SaveShard, actors::ShardSaved,
-               actors::Continue, actors::StepVote, actors::ServerVote, actors::AsyncApplied, actors::EvaluationPart,
-               actors::StopTraining, actors::SliceSums, actors::SliceTotal, actors::GatherOffer, actors::CommunicatorId,
-               actors::CommunicatorEntered, actors::PollCollective, StreamOpened, StreamEnd, StreamGrant, WatchBody,
-               LinkBody, DeadLetter, Addresses>();
+constexpr auto kReaders = readers_of<
+    Shapes, LinkHello, LinkWelcome, LinkNote, LinkBye, ActorDown, LinkLost, Ack, AllUp, ActorLost, PlacementWaits,
+    JobFailed, KillActor, RecordEvent, scheduler::RegisterNode, scheduler::Registered, scheduler::WorkerReady,
+    scheduler::ActorExited, scheduler::PeerLost, scheduler::NodeHeartbeat, scheduler::EndJob, scheduler::WhoLeads,
+    scheduler::Leader, scheduler::SeekHead, scheduler::HeadRecord, scheduler::SpawnActor, scheduler::KillProcess,
+    scheduler::JoinAgain, scheduler::StopAll, scheduler::DirectoryUpdate, scheduler::ProcessEnded, scheduler::AgentTick,
+    actors::ServeSteps, actors::StepBegun, actors::ServeEvaluation, actors::PushGradients, actors::ShareWeights,
+    actors::LoadState, actors::StateLoaded, actors::RunSteps, actors::BatchInputs, actors::BatchTargets,
+    actors::ForwardActivations, actors::BackwardGradients, actors::TiedGradient, actors::Commit, actors::FreshWeights,
+    actors::BorderWeights, actors::SaveShard, actors::ShardSaved, actors::Continue, actors::StepVote,
+    actors::ServerVote, actors::AsyncApplied, actors::EvaluationPart, actors::StopTraining, actors::SliceSums,
+    actors::SliceTotal, actors::GatherOffer, actors::CommunicatorId, actors::CommunicatorEntered,
+    actors::PollCollective, StreamOpened, StreamEnd, StreamGrant, WatchBody, LinkBody, DeadLetter, Addresses>();
 
 }  // namespace
 

@@ -186,7 +186,8 @@ TEST_F(HeadActor, HD3_TheDriverHearsAllUpWhenEveryProcessKnowsTheOthers) {
     std::set<std::string> known;
     for (const auto& entry : each->updates.last().alive) known.insert(entry.actor.describe() + " " + entry.endpoint);
     EXPECT_EQ(known,
-              (std::set<std::string>{"stage/0#1 " + first.place.endpoint(), "stage/1#1 " + second.place.endpoint()}));
+              (std::set<std::string>{"head#1 " + head_.endpoint(), "driver#1 " + head_.endpoint(),
+                                     "stage/0#1 " + first.place.endpoint(), "stage/1#1 " + second.place.endpoint()}));
   }
   network_.expect_no_mail();
   pass(2s);

@@ -46,7 +46,7 @@ protected:
     EXPECT_TRUE(head_node_.start());
     EXPECT_TRUE(head_node_.spawn("driver", std::make_unique<ScriptedActor>(runtime::Behavior{
                                                hears<runtime::AllUp>(all_up_), hears<runtime::ActorLost>(lost_)})));
-    EXPECT_TRUE(head_node_.spawn("head", std::make_unique<scheduler::HeadActor>(spec(), events_)));
+    EXPECT_TRUE(head_node_.spawn("head", std::make_unique<scheduler::HeadActor>(spec(), events_, log_)));
     EXPECT_TRUE(agent_node_.start());
     agent_node_.announce({{"head", 1}, "memory://head"});
     const auto start = [this](const scheduler::SpawnActor& order, Context& context) {
@@ -57,7 +57,7 @@ protected:
         agent_node_.spawn("node/n", std::make_unique<ScriptedActor>(runtime::Behavior{
                                         hears<scheduler::SpawnActor>(spawns_, start), hears<KillProcess>(kills_)})));
     EXPECT_TRUE(agent_node_.request<scheduler::Registered>(
-        "head", scheduler::RegisterNode{"n", {{"node/n", 1}, agent_node_.endpoint()}, 0}, seconds(1)));
+        "head", scheduler::RegisterNode{"n", {{"node/n", 1}, agent_node_.endpoint()}, 0, {}, {}}, seconds(1)));
   }
   ~LostLink() override {
     for (auto& [name, node] : workers_) node->shutdown(seconds(1));
@@ -80,7 +80,7 @@ protected:
                                   std::make_unique<ScriptedActor>(runtime::Behavior{hears<Activation>(activations_)}),
                                   {.incarnation = actor.incarnation}));
     const std::string member = scheduler::member_name(actor.name);
-    EXPECT_TRUE(node->spawn_later(member, std::make_unique<scheduler::MemberActor>(actor, [](const Failure&) {}),
+    EXPECT_TRUE(node->spawn_later(member, std::make_unique<scheduler::MemberActor>(actor, kTerm, [](const Failure&) {}),
                                   {.incarnation = actor.incarnation}));
     const auto say_ready = [actor, member, endpoint = node->endpoint()](Context& context) {
       const scheduler::WorkerReady ready{{actor, endpoint}, {{member, actor.incarnation}, endpoint}, 1, kTerm};
@@ -123,6 +123,7 @@ protected:
   const test::TemporaryFolder folder_;
   const runtime::SteadyClock clock_{};
   scheduler::EventLog events_{folder_.path() / "events.jsonl", clock_};
+  scheduler::HeadLog log_{folder_.path() / "head.log"};
   test::Heard<runtime::AllUp> all_up_;
   test::Heard<runtime::ActorLost> lost_;
   test::Heard<scheduler::SpawnActor> spawns_;

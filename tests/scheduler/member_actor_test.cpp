@@ -18,11 +18,15 @@ using runtime::Failure;
 using runtime::FailureKind;
 using runtime::Node;
 using scheduler::DirectoryUpdate;
+using scheduler::Leader;
 using scheduler::PeerLost;
+using scheduler::WhoLeads;
 using test::hears;
 using test::ScriptedActor;
 
 constexpr std::uint32_t kIncarnation = 4;
+constexpr std::uint32_t kTerm = 9;
+constexpr std::uint32_t kHead = 2;  // the incarnation of the head
 
 /// A worker's node with its actor and its member, and a head elsewhere.
 class MemberActor : public testing::Test {
@@ -30,17 +34,32 @@ protected:
   MemberActor() {
     EXPECT_TRUE(head_node_.start());
     EXPECT_TRUE(node_.start());
-    EXPECT_TRUE(
-        head_node_.spawn("head", std::make_unique<ScriptedActor>(runtime::Behavior{hears<PeerLost>(reports_)})));
-    node_.announce({{"head", 1}, "memory://head"});
+    const auto tell = [this](const WhoLeads& question, runtime::Context& context) {
+      EXPECT_EQ(question.actor, (ActorId{"stage/r0.s0", kIncarnation}));
+      EXPECT_EQ(question.term, kTerm);
+      if (silent_ == Silent::yes) return (void)context.defer_reply();
+      context.reply(Leader{{{"head", kHead}, "memory://head"}, {{"driver", kHead}, "memory://head"}, asker_});
+    };
+    spawn_head(tell);
+    node_.announce({{"head", kHead}, "memory://head"});
     EXPECT_TRUE(node_.spawn("stage/r0.s0", std::make_unique<ScriptedActor>(runtime::Behavior{}),
                             {.incarnation = kIncarnation}));
     const auto on_end = [this](const Failure& why) { ends_.push_back(why); };
     EXPECT_TRUE(node_.spawn("member/stage/r0.s0",
-                            std::make_unique<scheduler::MemberActor>(ActorId{"stage/r0.s0", kIncarnation}, on_end),
+                            std::make_unique<scheduler::MemberActor>(ActorId{"stage/r0.s0", kIncarnation}, kTerm,
+                                                                     on_end, std::chrono::seconds(10)),
                             {.incarnation = kIncarnation}));
   }
 
+  void spawn_head(const std::function<void(const WhoLeads&, runtime::Context&)>& tell) {
+    EXPECT_TRUE(head_node_.spawn("head",
+                                 std::make_unique<ScriptedActor>(
+                                     runtime::Behavior{hears<PeerLost>(reports_), hears<WhoLeads>(questions_, tell)}),
+                                 {.incarnation = kHead}));
+  }
+  Leader::Asker asker_ = Leader::Asker::belongs;
+  enum class Silent { no, yes } silent_ = Silent::no;
+  test::Heard<WhoLeads> questions_;
   test::Heard<PeerLost> reports_;
   test::OneThreadWorld world_;
   Node head_node_{{.name = "head"}, world_.parts("head")};
@@ -99,11 +118,45 @@ TEST_F(MemberActor, EndsOnceWhenItsOwnActorIsGone) {
   EXPECT_EQ(ends_.size(), 1U) << "the head's loss as well is no second end";
 }
 
-TEST_F(MemberActor, EndsWhenTheHeadIsGone) {
+TEST_F(MemberActor, ME3_ALostHeadThatLeadsOnIsFollowed) {
   world_.network.cut("memory://head", "memory://worker");
+  world_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(questions_.count(), 1U);
+  EXPECT_TRUE(ends_.empty());
+  const auto head = node_.directory().find(runtime::name_hash("head"));
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->actor, (ActorId{"head", kHead}));
+  const auto driver = node_.directory().find(runtime::name_hash("driver"));
+  ASSERT_TRUE(driver);
+  EXPECT_EQ(driver->actor, (ActorId{"driver", kHead}));
+  world_.advance(std::chrono::seconds(60));
+  EXPECT_TRUE(ends_.empty());
+}
+
+TEST_F(MemberActor, ME3_ALostHeadIsLookedForUntilTheLeaseIsOver) {
+  silent_ = Silent::yes;
+  world_.network.cut("memory://head", "memory://worker");
+  world_.advance(std::chrono::seconds(9));
+  EXPECT_TRUE(ends_.empty());
+  EXPECT_GE(questions_.count(), 5U);
+  world_.advance(std::chrono::seconds(3));
   ASSERT_EQ(ends_.size(), 1U);
   EXPECT_EQ(ends_[0].kind, FailureKind::disconnected);
   EXPECT_TRUE(ends_[0].text.starts_with("head: ")) << ends_[0].text;
+}
+
+TEST_F(MemberActor, ME3_AHeadThatDoesNotKnowTheActorEndsTheProcessAtOnce) {
+  asker_ = Leader::Asker::does_not_belong;
+  world_.network.cut("memory://head", "memory://worker");
+  world_.advance(std::chrono::seconds(1));
+  ASSERT_EQ(ends_.size(), 1U);
+  EXPECT_TRUE(ends_[0].text.starts_with("the head that leads now does not know this actor: head: ")) << ends_[0].text;
+}
+
+TEST_F(MemberActor, ME3_AHeadThatEndsInGoodOrderTakesTheProcessAlong) {
+  ASSERT_TRUE(head_node_.stop("head", std::chrono::seconds(1)));
+  ASSERT_EQ(ends_.size(), 1U);
+  EXPECT_EQ(questions_.count(), 0U);
 }
 
 TEST_F(MemberActor, HearsOfOthersDeathsWithoutEnding) {

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,11 +63,11 @@ public:
   }
   void join(std::uint32_t slots = 0) {
     act([this, slots](runtime::Context& context) {
-      context.request<scheduler::Registered>({"head", 0}, scheduler::RegisterNode{name, {id, place.endpoint()}, slots},
-                                             std::chrono::seconds(5),
-                                             [this](runtime::Result<scheduler::Registered> answer, runtime::Context&) {
-                                               if (answer) joined.add(*answer);
-                                             });
+      context.request<scheduler::Registered>(
+          {"head", 0}, scheduler::RegisterNode{name, {id, place.endpoint()}, slots, held, ended},
+          std::chrono::seconds(5), [this](runtime::Result<scheduler::Registered> answer, runtime::Context&) {
+            if (answer) joined.add(*answer);
+          });
     });
   }
   void beat() {
@@ -89,6 +90,8 @@ public:
       (void)context.send("head", scheduler::ActorExited{actor, {runtime::FailureKind::faulted, cause}, 1, term});
     });
   }
+  /// The head has died, and another one has taken its place.
+  void follow(const runtime::DirectoryEntry& head) { place.node().announce(head); }
   [[nodiscard]] std::vector<runtime::ActorId> spawned() const {
     std::vector<runtime::ActorId> ids;
     for (const scheduler::SpawnActor& order : spawns.all()) ids.push_back(order.actor);
@@ -98,9 +101,11 @@ public:
   const std::string name;
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
-  std::uint32_t term = 1;  ///< of the head that its processes are of
-  std::string refused;     ///< why the head did not do what it was asked for
-  std::string refusal;     ///< when not empty, nothing can be started here, for this reason
+  std::uint32_t term = 1;                           ///< of the head that its processes are of
+  std::vector<scheduler::RegisterNode::Held> held;  ///< what it says that it runs, when it joins
+  std::vector<scheduler::ActorExited> ended;        ///< what it says that has ended
+  std::string refused;                              ///< why the head did not do what it was asked for
+  std::string refusal;                              ///< when not empty, nothing can be started here, for this reason
   enum class Obeys { at_once, never } obeys = Obeys::at_once;
   enum class Pulse { beating, paused } pulse = Pulse::beating;
   Heard<scheduler::SpawnActor> spawns;
@@ -137,6 +142,8 @@ public:
     place.turns().run_all();
   }
 
+  void follow(const runtime::DirectoryEntry& head) { place.node().announce(head); }
+
   const runtime::ActorId id;
   runtime::DeterministicNode& place;
   std::uint32_t term = 1;  ///< of the head that had it started
@@ -161,22 +168,26 @@ class PlayedJob : public testing::Test {
 protected:
   /// Starts the head; `change` may change the job before.
   void lead(std::vector<std::string> actors, const std::function<void(scheduler::JobSpec&)>& change = {}) {
-    scheduler::JobSpec spec;
-    spec.job = 7;
-    spec.actors = std::move(actors);
-    spec.driver = "driver";
-    spec.run_directory = folder_.path();
-    spec.job_text = "the job";
-    if (change) change(spec);
-    (void)head_
-        .try_spawn("driver",
-                   std::make_unique<ScriptedActor>(runtime::Behavior{
-                       hears<scheduler::AllUp>(all_up_), hears<scheduler::ActorLost>(lost_),
-                       hears<scheduler::JobFailed>(failed_), hears<runtime::PlacementWaits>(waits_),
-                       hears<Play>(plays_, [this](const Play&, runtime::Context& context) { script_(context); })}),
-                   1)
-        .value();
-    (void)head_.try_spawn("head", std::make_unique<scheduler::HeadActor>(spec, events_), 1).value();
+    spec_.job = 7;
+    spec_.actors = std::move(actors);
+    spec_.driver = "driver";
+    spec_.run_directory = folder_.path();
+    spec_.job_text = "the job";
+    if (change) change(spec_);
+    start_head(head_, 1);
+  }
+  /// The head dies, and another one returns with what that has written, at a place of its own. Who lives hears of it.
+  runtime::DeterministicNode& return_head() {
+    runtime::DeterministicNode& before = leader();
+    const std::uint32_t incarnation = ++returns_ + 1;
+    leader_ = &network_.add_node("head-" + std::to_string(incarnation));
+    before.shutdown();
+    log_.reset();
+    start_head(*leader_, incarnation);
+    const runtime::DirectoryEntry entry{{"head", incarnation}, leader_->endpoint()};
+    for (PlayedAgent& each : agents_) each.follow(entry);
+    for (PlayedWorker& each : workers_) each.follow(entry);
+    return *leader_;
   }
   PlayedAgent& agent(const std::string& node, std::uint32_t incarnation = 1) {
     return agents_.emplace_back(network_, head_, node, incarnation);
@@ -188,7 +199,11 @@ protected:
     network_.deliver_all();
     return made;
   }
-  PlayedWorker& worker(const runtime::ActorId& actor) { return workers_.emplace_back(network_, head_, actor); }
+  PlayedWorker& worker(const runtime::ActorId& actor) {
+    PlayedWorker& made = workers_.emplace_back(network_, head_, actor);
+    if (leader_ != nullptr) made.follow({{"head", returns_ + 1}, leader_->endpoint()});
+    return made;
+  }
   /// A worker that has said ready.
   PlayedWorker& ready_worker(const runtime::ActorId& actor) {
     PlayedWorker& made = worker(actor);
@@ -200,8 +215,8 @@ protected:
   /// Runs `turn` as a turn of the driver.
   void drive(std::function<void(runtime::Context&)> turn) {
     script_ = std::move(turn);
-    (void)head_.node().send("driver", Play{});
-    head_.turns().run_all();
+    (void)leader().node().send("driver", Play{});
+    leader().turns().run_all();
   }
 
   /// Time passes in steps of a heartbeat; the agents that are not paused beat, and all mail arrives.
@@ -221,6 +236,8 @@ protected:
     network_.deliver_all();
   }
 
+  [[nodiscard]] runtime::DeterministicNode& leader() { return leader_ == nullptr ? head_ : *leader_; }
+
   [[nodiscard]] std::size_t count_events(const std::string& event) const {
     std::size_t count = 0;
     for (const std::string& line : read_lines(folder_.path() / "events.jsonl")) {
@@ -229,9 +246,25 @@ protected:
     return count;
   }
 
+  void start_head(runtime::DeterministicNode& place, std::uint32_t incarnation) {
+    log_.emplace(folder_.path() / "head.log");
+    (void)place
+        .try_spawn("driver",
+                   std::make_unique<ScriptedActor>(runtime::Behavior{
+                       hears<scheduler::AllUp>(all_up_), hears<scheduler::ActorLost>(lost_),
+                       hears<scheduler::JobFailed>(failed_), hears<runtime::PlacementWaits>(waits_),
+                       hears<Play>(plays_, [this](const Play&, runtime::Context& context) { script_(context); })}),
+                   incarnation)
+        .value();
+    (void)place.try_spawn("head", std::make_unique<scheduler::HeadActor>(spec_, events_, *log_), incarnation).value();
+  }
+
   const TemporaryFolder folder_;
+  scheduler::JobSpec spec_;
   const runtime::SteadyClock clock_;
   scheduler::EventLog events_{folder_.path() / "events.jsonl", clock_};
+  std::optional<scheduler::HeadLog> log_;  // of the head that leads
+  std::uint32_t returns_ = 0;
   Heard<scheduler::AllUp> all_up_;
   Heard<scheduler::ActorLost> lost_;
   Heard<scheduler::JobFailed> failed_;
@@ -242,6 +275,7 @@ protected:
   std::deque<PlayedWorker> workers_;
   runtime::DeterministicNetwork network_;
   runtime::DeterministicNode& head_ = network_.add_node("head");
+  runtime::DeterministicNode* leader_ = nullptr;  // where the head is that has returned
 };
 
 }  // namespace troupe::test

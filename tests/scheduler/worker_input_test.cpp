@@ -15,6 +15,7 @@ WorkerInput some_input() {
   input.job = std::numeric_limits<std::uint64_t>::max();
   input.term = 3;
   input.head_endpoint = "tcp://10.0.0.1:4711";
+  input.head_incarnation = 5;
   input.run_directory = "/tmp/with \"quotes\" and\nlines";
   input.listen = "ipc:///run/troupe";
   input.memory = "/dev/shm/troupe.state.1";
@@ -38,6 +39,7 @@ TEST(WorkerInput, WI1_RenderThenParseGivesTheSame) {
   EXPECT_EQ(back.job, input.job);
   EXPECT_EQ(back.term, input.term);
   EXPECT_EQ(back.head_endpoint, input.head_endpoint);
+  EXPECT_EQ(back.head_incarnation, input.head_incarnation);
   EXPECT_EQ(back.run_directory, input.run_directory);
   EXPECT_EQ(back.listen, input.listen);
   EXPECT_EQ(back.job_text, input.job_text);
@@ -46,7 +48,7 @@ TEST(WorkerInput, WI1_RenderThenParseGivesTheSame) {
 
 TEST(WorkerInput, EveryMissingFieldIsNamed) {
   const nlohmann::json whole = nlohmann::json::parse(render_worker_input(some_input()));
-  ASSERT_EQ(whole.size(), 9U);
+  ASSERT_EQ(whole.size(), 10U);
   for (const auto& [key, value] : whole.items()) {
     nlohmann::json without = whole;
     without.erase(key);

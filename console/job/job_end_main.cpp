@@ -1,4 +1,4 @@
-#include "console/job_end.hpp"
+#include "console/job/job_end.hpp"
 
 #include "console/exit_codes.hpp"
 #include "console/report.hpp"
