@@ -133,8 +133,9 @@ class ProgramTest(unittest.TestCase):
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
-    def start(self, *words, **more):
-        return subprocess.Popen([PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment, text=True,
+    def start(self, *words, before=(), **more):
+        """`before` are words before the program: another that runs it."""
+        return subprocess.Popen([*map(str, before), PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
     def finish(self, process, patience=PATIENCE):
