@@ -45,6 +45,5 @@ def node_process(terminal):
 
 
 def snapshots_of(folder, actor):
-    """Files in shared memory that hold a stage's sealed states."""
-    name = actor.replace("/", "_")
-    return [file for file in pathlib.Path(folder).rglob("*") if "snapshot" in str(file) and name in file.name]
+    """Files in shared memory that hold a stage's sealed states (scheduler/state_folder.hpp)."""
+    return list(pathlib.Path(folder).glob(f"troupe.state.*/{actor.replace('/', '_')}"))

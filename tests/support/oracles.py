@@ -8,6 +8,8 @@ import collections
 import dataclasses
 import re
 
+from commit_log import decided_steps
+
 ANY = "any"  # number of deaths
 MEMORY_SLACK_KIB = 96 * 1024
 
@@ -23,6 +25,8 @@ class Expected:
     recovered_within: float = 1.0  # seconds from the fault to the next committed step
     heads: int = 1               # how many led the job, one after the other
     nodes: object = 1            # how often a node joined, or ANY
+    resumed: bool = False        # whether the job was cut off and then resumed by a user
+    differences: bool = False    # whether a repeated step may come out different, as the fault was in the numbers
     stale: int = 0               # messages of dead incarnations that must have been rejected, at least
 
     def death_count(self):
@@ -63,7 +67,15 @@ def o2_weights(evidence):
 def o3_commits(evidence):
     wanted = list(range(1, len(evidence.golden.figures) + 1))
     steps = [line["step"] for line in evidence.run.lines("metrics.jsonl")]
-    return [] if steps == wanted else [f"committed steps are not each of 1 to {wanted[-1]} once: {steps}"]
+    wrong = [] if steps == wanted else [f"recorded steps are not each of 1 to {wanted[-1]} once: {steps}"]
+    try:
+        decided = decided_steps(evidence.run.folder / "commits.log")
+    except (OSError, ValueError) as error:
+        return [*wrong, str(error)]
+    # A job that was cut off and resumed is another, with a log that begins at its checkpoint.
+    if decided == wanted[-len(decided):] and (evidence.expected.resumed or len(decided) == len(wanted)):
+        return wrong
+    return [*wrong, f"decided steps are not each of 1 to {wanted[-1]} once: {decided}"]
 
 
 def o4_samples(evidence):
@@ -77,7 +89,9 @@ def o4_samples(evidence):
 
 
 def o5_stale(evidence):
-    wrong = [f"step {line['step']} came out different when it was repeated" for line in evidence.run.events("step_divergence")]
+    events = [line for name in ("step_divergence", "replay_differs") for line in evidence.run.events(name)]
+    wrong = [f"step {line['step']} came out different when it was repeated: {line['cause']}" for line in events]
+    wrong = [] if evidence.expected.differences else wrong
     rejected = sum(page["stale_rejected"] for page in evidence.pages)
     if rejected < evidence.expected.stale:
         wrong.append(f"{rejected} messages of dead incarnations were rejected, expected {evidence.expected.stale} or more")
@@ -154,13 +168,16 @@ def o11_untouched(evidence):
 
 
 def steps_replayed(evidence):
-    """How many committed or begun steps were done again, at most in one recovery."""
+    """How many committed steps were done again by anybody, at most in one recovery."""
     back = [line["from_step"] - line["step"] for line in evidence.run.events("rollback")]
+    back += [line["step"] - line["from_step"] for line in evidence.run.events("recovered")]
     return max(back, default=0)
 
 
 def replay(evidence):
     again = steps_replayed(evidence)
+    if evidence.downs() and not evidence.run.events("recovered"):
+        return ["no event says how the job went on after a death"]
     return [] if again <= evidence.expected.replayed else [f"{again} steps were replayed, {evidence.expected.replayed} allowed"]
 
 

@@ -1,5 +1,6 @@
 """Drives build/<preset>/troupe as a user would: small jobs, their figures, and what they leave behind."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -66,6 +67,21 @@ def text_of(words):
         state = (state * 1103515245 + 12345) % 2**31
         chosen.append(WORDS[(state >> 16) % len(WORDS)])
     return " ".join(chosen) + "\n"
+
+
+def is_locked(folder):
+    """Whether somebody holds the lock on it, which ends with its process."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 class Run:
@@ -223,9 +239,11 @@ class ProgramTest(unittest.TestCase):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def leftover_memory(self):
-        """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone."""
+        """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone, and states of nodes whose agent is."""
         names = [entry.name for entry in self.shared_memory.iterdir()]
-        return [name for name in names if not pathlib.Path("/proc", name.split("-")[2]).exists()]
+        states = [name for name in names if name.startswith("troupe.state.") and not is_locked(self.shared_memory / name)]
+        segments = [name for name in names if not name.startswith("troupe.state.")]
+        return states + [name for name in segments if not pathlib.Path("/proc", name.split("-")[2]).exists()]
 
     def assert_same_training(self, run, reference):
         self.assertEqual(run.figures(), reference.figures())

@@ -19,7 +19,7 @@ class Damage(FaultTest):
             refused = cell.run.events("checkpoint_refused")
             cell.expect(len(refused) == 1 and victim.name in refused[0]["cause"], f"the refusal names no file: {refused}")
             cell.expect(any(word in str(refused) for word in ("byte", "offset", "size")), f"nor what is wrong: {refused}")
-            cell.judge(Expected(heads=2, nodes=2, replayed=40, detected_within=60, recovered_within=60))
+            cell.judge(Expected(heads=2, nodes=2, resumed=True, replayed=40, detected_within=60, recovered_within=60))
 
     def test_f39_one_byte_is_other(self):
         def flip(file):

@@ -41,7 +41,7 @@ class Publish(FaultTest):
                     cell.expect(self.digest(saved) == cell.golden.digests[line["step"]], f"step {line['step']} is not whole")
             cell.expect((cell.folder / "checkpoints" / "step-20").exists(), "step-20 was told to be there, and is not")
             cell.resume()
-            cell.judge(Expected(heads=2, nodes=2, replayed=40, detected_within=60, recovered_within=60))
+            cell.judge(Expected(heads=2, nodes=2, resumed=True, replayed=40, detected_within=60, recovered_within=60))
 
 
 if __name__ == "__main__":
