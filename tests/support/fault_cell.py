@@ -217,7 +217,9 @@ class Cell:
     def explanation(self):
         told = "\n".join(f"  {kind}: {words}" for kind, words in self.complaints)
         again = f"TROUPE_SEED={self.test.seed} python3 tests/faults/matrix.py {self.name}"
-        return f"{self.name} {self.title}:\n{told}\nonce more: {again}"
+        events = self.run.folder / "events.jsonl"
+        last = events.read_text().splitlines()[-25:] if events.exists() else []
+        return "\n".join([f"{self.name} {self.title}:", told, *last, f"once more: {again}"])
 
     def row(self, verdict):
         row = {"id": self.name, "fault": self.title, "verdict": verdict, "seed": self.test.seed,

@@ -25,6 +25,7 @@ class Expected:
     recovered_within: float = 1.0  # seconds from the fault to the next committed step
     heads: int = 1               # how many led the job, one after the other
     nodes: object = 1            # how often a node joined, or ANY
+    taken_kib: int = 0           # memory that the fault itself takes
     resumed: bool = False        # whether the job was cut off and then resumed by a user
     differences: bool = False    # whether a repeated step may come out different, as the fault was in the numbers
     stale: int = 0               # messages of dead incarnations that must have been rejected, at least
@@ -48,6 +49,10 @@ class Evidence:
 
     def downs(self):
         return self.run.events("actor_down")
+
+    def post_mortems(self):
+        """Whom a post-mortem is of, as "stage/r0.s1#1"."""
+        return {file.stem.replace("_", "/") for file in (self.run.folder / "post-mortem").glob("*.json")}
 
     def ups_after_death(self):
         return [line for line in self.run.events("actor_up") if line["incarnation"] > 1]
@@ -108,13 +113,14 @@ def detected_after(evidence):
 
 
 def recovered_after(evidence):
-    """Seconds from the first fault to the first step that is committed after everybody is up again, or None."""
-    if not evidence.fired:
-        return None
+    """Seconds from a fault to the first step that is committed after everybody is up again: of the slowest, or None."""
     ready = [line["monotonic"] for line in [*evidence.ups_after_death(), *evidence.run.events("job_started")[1:]]]
-    begin = max([evidence.fired[0], *ready])
-    later = [at for at in evidence.watch.commits.values() if at > begin]
-    return min(later) - evidence.fired[0] if later else None
+    commits = evidence.watch.commit_times()
+    took = []
+    for fired in evidence.fired:
+        begin = next((at for at in sorted(ready) if at > fired), fired)
+        took += [at - fired for at in commits if at > begin][:1]
+    return max(took, default=None)
 
 
 def o6_times(evidence):
@@ -144,11 +150,13 @@ def o9_causes(evidence):
         shown = f"{line['actor']}#{line['incarnation']}"
         if not any(shown in row and line["cause"][:60] in row for row in evidence.console.splitlines()):
             wrong.append(f"the console does not show why {shown} died")
+        if line["kind"] == "faulted" and shown not in evidence.post_mortems():
+            wrong.append(f"there is no post-mortem of {shown}")
     return wrong
 
 
 def o10_memory(evidence):
-    bound = evidence.golden.peak_kib + MEMORY_SLACK_KIB
+    bound = evidence.golden.peak_kib + MEMORY_SLACK_KIB + evidence.expected.taken_kib
     wrong = [f"an actor took {evidence.watch.peak_kib} KiB, {bound} allowed"] if evidence.watch.peak_kib > bound else []
     return wrong + [f"{page['queued']} messages wait for {page['actor']} after the end" for page in evidence.pages if page["queued"]]
 

@@ -39,10 +39,10 @@ class Damage(FaultTest):
     def test_f40_a_slow_writer(self):
         """Longer than many steps take: whatever is trained meanwhile must not be in the file."""
         with self.cell("F40", "the writer of a checkpoint takes as long as many steps") as cell:
-            cell.train(["slow(400) stage/r0.s1 @step=20,phase=checkpoint"])
+            cell.train(["slow(400) stage/r0.s1 @step=30,phase=checkpoint"])
             cell.judge(Expected())
-            saved = Run(cell.folder / "checkpoints" / "step-20")
-            cell.expect(self.digest(saved) == cell.golden.digests[20], "step-20 holds other weights than those of step 20")
+            saved = Run(cell.folder / "checkpoints" / "step-30")
+            cell.expect(self.digest(saved) == cell.golden.digests[30], "step-30 holds other weights than those of step 30")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Crash(FaultTest):
             group.limit(LIMIT)
             cell.begin([f"oom {VICTIM} @step=25,phase=forward"], before=group.words())
             cell.end()
-            cell.judge(Expected({VICTIM: r"out of memory"}, detected_within=10, recovered_within=10))
+            cell.judge(Expected({VICTIM: r"out of memory"}, taken_kib=LIMIT // 1024, detected_within=10, recovered_within=10))
             cell.expect(group.oom_kills() >= 1, "the kernel counted no kill for lack of memory")
 
 
