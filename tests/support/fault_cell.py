@@ -156,6 +156,9 @@ class Cell:
     def process_of(self, actor):
         return [line["pid"] for line in self.run.events("actor_up") if line["actor"] == actor][-1]
 
+    def head_process(self):
+        return json.loads((self.folder / "head.json").read_text())["pid"]
+
     # ---- faults ----------------------------------------------------------------------------------------------------
 
     def strike(self, action):

@@ -54,6 +54,9 @@ class Evidence:
         """Whom a post-mortem is of, as "stage/r0.s1#1"."""
         return {file.stem.replace("_", "/") for file in (self.run.folder / "post-mortem").glob("*.json")}
 
+    def later_heads(self):
+        return [*self.run.events("job_started")[1:], *self.run.events("head_returned")]
+
     def ups_after_death(self):
         return [line for line in self.run.events("actor_up") if line["incarnation"] > 1]
 
@@ -105,16 +108,15 @@ def o5_stale(evidence):
 
 def detected_after(evidence):
     """Seconds from the first fault to the first word about it, or None."""
-    words = ("actor_down", "node_lost", "link_lost", "checkpoint_failed", "checkpoint_refused")
+    words = ("actor_down", "node_lost", "link_lost", "checkpoint_failed", "checkpoint_refused", "head_down", "head_returned")
     times = [line["monotonic"] for line in evidence.run.lines("events.jsonl") if line["event"] in words]
-    times += [line["monotonic"] for line in evidence.run.events("job_started")[1:]]
     later = [at for at in times if evidence.fired and at >= evidence.fired[0]]
     return min(later) - evidence.fired[0] if later else None
 
 
 def recovered_after(evidence):
     """Seconds from a fault to the first step that is committed after everybody is up again: of the slowest, or None."""
-    ready = [line["monotonic"] for line in [*evidence.ups_after_death(), *evidence.run.events("job_started")[1:]]]
+    ready = [line["monotonic"] for line in [*evidence.ups_after_death(), *evidence.later_heads()]]
     commits = evidence.watch.commit_times()
     took = []
     for fired in evidence.fired:
@@ -167,7 +169,7 @@ def restarted(evidence):
 
 def o11_untouched(evidence):
     wrong = [f"{actor} was restarted too" for actor in restarted(evidence) if actor not in evidence.expected.victims]
-    heads, nodes = len(evidence.run.events("job_started")), len(evidence.run.events("node_joined"))
+    heads, nodes = 1 + len(evidence.later_heads()), len(evidence.run.events("node_joined"))
     if heads != evidence.expected.heads:
         wrong.append(f"{heads} heads instead of {evidence.expected.heads}")
     if evidence.expected.nodes not in (ANY, nodes):

@@ -32,8 +32,7 @@ class HeadDies(FaultTest):
         with self.cell("F41", "kill -9 of the head, in a recovery", LONG) as cell:
             cell.begin([f"kill9 {VICTIM} @step=25,phase=backward"])
             cell.wait_for_event("actor_down")
-            head = cell.run.events("job_started")[0]["pid"]
-            cell.strike(lambda: os.kill(head, signal.SIGKILL))
+            cell.strike(lambda: os.kill(cell.head_process(), signal.SIGKILL))
             cell.end()
             cell.judge(Expected({VICTIM: KILLED}, heads=2, recovered_within=2))
 

@@ -29,8 +29,7 @@ class FullDisk(FaultTest):
         with self.cell(name, title, LONG) as cell:
             cell.begin()
             cell.wait_for_event("actor_up", 6)
-            head = cell.run.events("job_started")[0]["pid"]
-            shard = cell.folder / "checkpoints" / f"step-50.e1.tmp-{head}" / "model-00002-of-00002.safetensors"
+            shard = cell.folder / "checkpoints" / f"step-50.e1.tmp-{cell.head_process()}" / "model-00002-of-00002.safetensors"
             calls = FailingCalls(self, cell.process_of("stage/r0.s1"), call, failure, [shard])
             cell.wait_for_event("checkpoint_failed")
             cell.strikes.append(self.when_failed(cell))
