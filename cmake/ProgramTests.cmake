@@ -13,6 +13,6 @@ function(add_program_tests folder)
     string(REGEX REPLACE "_test\\.py$" "" stem "${source}")
     add_test(NAME ${folder}.${stem} COMMAND Python3::Interpreter -B "${CMAKE_CURRENT_SOURCE_DIR}/${source}")
     set_tests_properties(${folder}.${stem} PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST 100 LABELS ${label} FAIL_REGULAR_EXPRESSION "Ran 0 tests"
-      ENVIRONMENT "TROUPE_PROGRAM=$<TARGET_FILE:troupe>;PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;TROUPE_SLOWNESS=${slowness}")
+      ENVIRONMENT "TROUPE_PROGRAM=$<TARGET_FILE:troupe>;PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support:${PROJECT_SOURCE_DIR}/tests/support/faults;TROUPE_SLOWNESS=${slowness}")
   endforeach()
 endfunction()

@@ -9,7 +9,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "support" / "faults")]
 os.environ.setdefault("TROUPE_PROGRAM", str(ROOT / "build" / "release" / "troupe"))  # program.py reads it
 
 from job_processes import node_process

@@ -4,7 +4,7 @@
 usage: tests/faults/matrix.py [CELL...] [--build build/release] [--repeat 1] [--strict-times] [--json FILE] [--markdown FILE]
 
 CELL is an id (F05) or the beginning of some (F1). A cell holds when its fault fired and all oracles agree
-(tests/support/oracles.py); it is late when only its times were missed, part when it holds but for a promise that is not
+(tests/support/faults/oracles.py); it is late when only its times were missed, part when it holds but for a promise that is not
 built yet, void when its fault did not fire. Exit status 1 when a
 cell that ran did not hold; --strict-times counts late ones too. Needs root for control groups, network namespaces and
 mounts: cells that cannot run here are skipped, with the reason.
@@ -23,6 +23,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+SUPPORT = HERE.parent / "support"
 CELLS = [f"F{number:02}" for number in range(1, 47)]
 COLUMNS = [("cell", "id"), ("fault", "fault"), ("fired", "fired"), ("detected, ms", "detected_ms"),
            ("recovered, ms", "recovered_ms"), ("replayed", "replayed"), ("lost", "lost"), ("digest equal", "digest_equal"),
@@ -53,7 +54,8 @@ def tests_of(cells):
 
 def run_cell(file, name, options, rows):
     environment = dict(os.environ, TROUPE_PROGRAM=str((options.build / "troupe").resolve()), TROUPE_MATRIX_ROWS=str(rows),
-                       PYTHONPATH=str(HERE.parent / "support"), TROUPE_STRICT_TIMES=str(int(options.strict_times)))
+                       PYTHONPATH=os.pathsep.join([str(SUPPORT), str(SUPPORT / "faults")]),
+                       TROUPE_STRICT_TIMES=str(int(options.strict_times)))
     before = rows.read_text().count("\n")
     done = subprocess.run([sys.executable, "-B", file, "-k", name], env=environment, capture_output=True, text=True, check=False)
     if rows.read_text().count("\n") == before:  # it never came to its cell
