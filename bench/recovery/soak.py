@@ -86,7 +86,11 @@ def judge(job, golden, found, tally):
     tally["without_checkpoint"] += len(job.watch.without_checkpoint)
     for line in job.events("recovered"):
         tally["recoveries"][line["kind"]] = tally["recoveries"].get(line["kind"], 0) + 1
-        tally["most_replayed"] = max(tally["most_replayed"], line["step"] - line["from_step"])
+        if line["kind"] != "replay":
+            tally["went_back"].append({name: line[name] for name in ("kind", "actors", "restored", "step")})
+    back = [line["step"] - line["from_step"] for line in job.events("recovered")]
+    back += [line["from_step"] - line["step"] for line in job.events("rollback")]
+    tally["most_replayed"] = max([tally["most_replayed"], *back])
 
 
 def main():
@@ -94,7 +98,7 @@ def main():
     options.program = options.program.resolve()
     chance, begin = random.Random(options.seed), time.monotonic()
     tally = {"kills": 0, "by_kind": {}, "jobs": 0, "steps": 0, "lost_steps": 0, "different_steps": 0, "repeated_lines": 0,
-             "different_ledgers": 0, "different_digests": 0, "without_checkpoint": 0, "recoveries": {}, "most_replayed": 0}
+             "different_ledgers": 0, "different_digests": 0, "without_checkpoint": 0, "recoveries": {}, "most_replayed": 0, "went_back": []}
     with tempfile.TemporaryDirectory(prefix="troupe-bench-") as scratch:
         folder = pathlib.Path(scratch)
         (folder / "text.txt").write_text(text_of(40_000))
