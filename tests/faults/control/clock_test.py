@@ -2,13 +2,15 @@
 
 import datetime
 import subprocess
+import unittest
 
 from fault_cell import LONG, Expected, FaultTest
-from program import main
+from program import SLOWNESS, main
 from wall_clock import WallClock
 
 
 class Clocks(FaultTest):
+    @unittest.skipIf(SLOWNESS > 1, "nothing may be preloaded before a sanitizer")
     def test_f44_the_wall_clock_jumps(self):
         with self.cell("F44", "the wall clock jumps an hour ahead, then two back", LONG) as cell:
             clock = WallClock(self)

@@ -1,8 +1,10 @@
 """F11-F13: a stage crashes by itself: a signal, an exception, no memory. The cause says which."""
 
+import unittest
+
 from control_group import ControlGroup
 from fault_cell import Expected, FaultTest
-from program import main
+from program import SLOWNESS, main
 
 VICTIM = "stage/r0.s1"
 LIMIT = 600 * 2**20  # bytes: LibTorch and the tiny stage fit, what the fault takes does not
@@ -23,6 +25,7 @@ class Crash(FaultTest):
             cell.train([f"{verb} {VICTIM} @step=25,{where}"])
             cell.judge(Expected({VICTIM: cause}, recovered_within=0.5))
 
+    @unittest.skipIf(SLOWNESS > 1, "a sanitizer takes more memory than the limit by itself")
     def test_f13_out_of_memory(self):
         with self.cell("F13", "out of memory in the forward pass") as cell:
             group = ControlGroup("memory", f"troupe-test-{self.tag}")
