@@ -64,9 +64,11 @@ EventLog::~EventLog() {
 }
 
 void EventLog::record(std::string_view event, const nlohmann::ordered_json& fields) {
+  const runtime::TimePoint now = clock_.now();
   nlohmann::ordered_json line;
   line["time"] = wall_time();
-  line["seconds"] = std::chrono::duration<double>(clock_.now() - start_).count();
+  line["seconds"] = std::chrono::duration<double>(now - start_).count();
+  line["monotonic"] = std::chrono::duration<double>(now.time_since_epoch()).count();
   line["event"] = event;
   for (const auto& [key, value] : fields.items()) line[key] = value;
   const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

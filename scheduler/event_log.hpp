@@ -21,9 +21,10 @@ namespace troupe::scheduler {
 /// Errors:        the constructor throws std::runtime_error when the file cannot be opened; a full disk later is
 ///                reported on the log once and does not stop the run.
 /// Restart:       appends, without the torn last line a crash may have left; `seconds` counts from the start of this
-/// process.
+///                process, `monotonic` (seconds) from the start of the machine, so that lines of a head and of the next
+///                one can be compared.
 ///
-/// EL-1  Every line is a whole JSON object with time, seconds and event.
+/// EL-1  Every line is a whole JSON object with time, seconds, monotonic and event.
 class EventLog final {
 public:
   EventLog(const std::filesystem::path& file, const runtime::Clock& clock);
@@ -31,7 +32,7 @@ public:
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  /// @threadsafe  `fields` is a JSON object; its members follow time, seconds and event.
+  /// @threadsafe  `fields` is a JSON object; its members follow time, seconds, monotonic and event.
   void record(std::string_view event, const nlohmann::ordered_json& fields);
 
 private:

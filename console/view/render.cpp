@@ -147,7 +147,7 @@ std::string plain(const nlohmann::json& value) {
 }
 
 bool is_shown_already(const std::string& member) {
-  for (const char* name : {"time", "seconds", "event", "actor", "incarnation"}) {
+  for (const char* name : {"time", "seconds", "monotonic", "event", "actor", "incarnation"}) {
     if (member == name) return true;
   }
   return false;

@@ -54,7 +54,7 @@ private:
   std::ostringstream text_;
 };
 
-TEST(EventLog, EL1_EveryLineIsAWholeObjectWithTimeSecondsAndEvent) {
+TEST(EventLog, EL1_EveryLineIsAWholeObjectWithTimesAndEvent) {
   const TemporaryFolder folder;
   HandClock clock;
   {
@@ -69,12 +69,13 @@ TEST(EventLog, EL1_EveryLineIsAWholeObjectWithTimeSecondsAndEvent) {
   const json first = json::parse(lines[0]);
   EXPECT_EQ(first["event"], "actor_up");
   EXPECT_EQ(first["seconds"], 1.5);
+  EXPECT_EQ(first["monotonic"], 5 * 3600 + 1.5);
   EXPECT_EQ(first["pid"], 12);
   EXPECT_TRUE(
       std::regex_match(first["time"].get<std::string>(), std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")));
   EXPECT_TRUE(lines[0].starts_with("{\"time\":")) << "in the order people read";
   EXPECT_TRUE(json::parse(lines[1])["text"].get<std::string>().starts_with("two\nlines and "));
-  EXPECT_EQ(json::parse(lines[2]).size(), 3U);
+  EXPECT_EQ(json::parse(lines[2]).size(), 4U);
 }
 
 TEST(EventLog, EL1_LinesOfManyThreadsAreNotMixed) {

@@ -1,5 +1,6 @@
 """Drives build/<preset>/troupe as a user would: small jobs, their figures, and what they leave behind."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -68,6 +69,21 @@ def text_of(words):
     return " ".join(chosen) + "\n"
 
 
+def is_locked(folder):
+    """Whether somebody holds the lock on it, which ends with its process."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 class Run:
     """One run folder and how its process ended."""
 
@@ -133,8 +149,9 @@ class ProgramTest(unittest.TestCase):
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
-    def start(self, *words, **more):
-        return subprocess.Popen([PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment, text=True,
+    def start(self, *words, before=(), **more):
+        """`before` are words before the program: another that runs it."""
+        return subprocess.Popen([*map(str, before), PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
     def finish(self, process, patience=PATIENCE):
@@ -222,9 +239,11 @@ class ProgramTest(unittest.TestCase):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def leftover_memory(self):
-        """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone."""
+        """Segments (troupe-JOB-PROCESS-RANDOM) whose writer is gone, and states of nodes whose agent is."""
         names = [entry.name for entry in self.shared_memory.iterdir()]
-        return [name for name in names if not pathlib.Path("/proc", name.split("-")[2]).exists()]
+        states = [name for name in names if name.startswith("troupe.state.") and not is_locked(self.shared_memory / name)]
+        segments = [name for name in names if not name.startswith("troupe.state.")]
+        return states + [name for name in segments if not pathlib.Path("/proc", name.split("-")[2]).exists()]
 
     def assert_same_training(self, run, reference):
         self.assertEqual(run.figures(), reference.figures())

@@ -1,0 +1,35 @@
+"""F45, F46: what is computed is at fault: a sample that kills whoever handles it, a NaN, a flipped bit."""
+
+from fault_cell import Expected, FaultTest
+from program import main
+
+VICTIM = "stage/r0.s1"
+
+
+class Content(FaultTest):
+    def test_f45_poison(self):
+        """The same micro-batch kills two incarnations: a third try is as good as any, but somebody must be told."""
+        with self.cell("F45", "a micro-batch that kills whoever handles it, twice") as cell:
+            rules = [f"throw {VICTIM} @step=25,phase=forward,mb=1,incarnation={number}" for number in (1, 2)]
+            cell.train(rules)
+            cell.judge(Expected({VICTIM: r"fault on purpose at step 25"}, deaths=2, recovered_within=1))
+            cell.not_built("samples that kill again and again are not put aside")
+
+    def test_f46_a_nan_in_a_gradient(self):
+        with self.cell("F46", "a NaN in a gradient") as cell:
+            cell.train([f"nan {VICTIM} @step=25,phase=backward"])
+            cell.judge(Expected())
+            told = [line for line in cell.run.events("step_aborted") if line["step"] == 25 and "not finite" in line["cause"]]
+            cell.expect(len(told) == 1, "no event says that the step was not committed, and why")
+
+    def test_f46_a_flipped_bit(self):
+        """One replica of the stage has other weights than its sibling then: the digests in the next votes tell."""
+        with self.cell("F46", "one flipped bit in a gradient") as cell:
+            cell.train([f"flip {VICTIM} @step=25,phase=reduce"])
+            cell.judge(Expected(differences=True))
+            told = [line for line in cell.run.events("states_differ") if line["stage"] == 1]
+            cell.expect(len(told) == 1, "no event says that the replicas of stage 1 differ")
+
+
+if __name__ == "__main__":
+    main()
