@@ -1,5 +1,7 @@
 #include "runtime/simulation/network.hpp"
 
+#include "runtime/transport/zmq_seal.hpp"
+
 #include <algorithm>
 
 namespace troupe::runtime::simulation {
@@ -16,6 +18,24 @@ constexpr std::uint64_t kCorruptOneIn = 60;
 constexpr std::size_t kMaxAnswersWaiting = 1000;  // as the ROUTER of ZeroMQ is told
 constexpr Duration kBreakHeardWithin = std::chrono::milliseconds(60);
 constexpr Duration kCrashHeardWithin = std::chrono::milliseconds(5);
+
+// For who reads along. Mail is most often several messages in one frame.
+std::string_view what_is_in(const std::vector<Frame>& frames) {
+  const Result<std::span<const std::byte>> bytes = open_frame(bytes_of(frames[0]), {});
+  if (!bytes) return "what is damaged";
+  const Result<Front> front = is_batch(*bytes) ? Failure{} : decode_front(*bytes);
+  if (!front) return "mail";
+  switch (front->envelope.header.kind) {
+    case EnvelopeKind::hello:
+      return "a hello";  // or, on the way back, a welcome
+    case EnvelopeKind::credit:
+      return "a note";
+    case EnvelopeKind::bye:
+      return "a goodbye";
+    default:
+      return "mail";
+  }
+}
 
 }  // namespace
 
@@ -164,16 +184,32 @@ bool SimulatedNetwork::send(const std::shared_ptr<Wire>& wire, Way way, std::vec
   if (way == Way::back && wire->back.flying.size() >= kMaxAnswersWaiting) return false;
   if (wire->is_cut) return wire->news == DialedConnection::News::none;  // into the void, until the break is known
   const std::uint64_t chance = mode_ == WireMode::hostile ? random_.below(kHostileOneIn) : kHostileOneIn;
-  if (chance == 0) return true;  // lost
+  const auto say = [&](const std::string& does) {
+    trace_.add(events_.now(), chance, [&] {
+      const std::string& dialer = wire->dialer->endpoint;
+      const std::string route = way == Way::out ? dialer + " to " + wire->to : wire->to + " back to " + dialer;
+      return "the wire " + does + " " + std::string(what_is_in(frames)) + " from " + route;
+    });
+  };
+  if (chance == 0) {
+    say("loses");
+    return true;
+  }
   if (chance == 1) {
+    say("doubles");
     std::vector<Frame> again(frames.size());
     for (std::size_t i = 0; i < frames.size(); ++i) again[i].copy(frames[i]);
     fly(wire, way, std::move(again));
   }
-  if (mode_ == WireMode::corrupt && random_.one_in(kCorruptOneIn)) flip_a_bit(frames);
-  fly(wire, way, std::move(frames));
+  if (mode_ == WireMode::corrupt && random_.one_in(kCorruptOneIn)) {
+    say("flips a bit of");
+    flip_a_bit(frames);
+  }
   std::deque<Message>& flying = (way == Way::out ? wire->out : wire->back).flying;
-  if (chance == 2 && flying.size() > 1) std::swap(flying.back().frames, flying[flying.size() - 2].frames);
+  const bool swaps = chance == 2 && !flying.empty();
+  if (swaps) say("lets one be overtaken by");
+  fly(wire, way, std::move(frames));
+  if (swaps) std::swap(flying.back().frames, flying[flying.size() - 2].frames);
   return true;
 }
 

@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration kRest = milliseconds(3500);  // two silences long: then every link knows what became of its peer
 constexpr Duration kStill = milliseconds(900);  // of it nobody does anything: the last words arrive
+constexpr Duration kPutOffBy = milliseconds(100);
 constexpr Duration kMostDetection = milliseconds(30);
 constexpr std::int64_t kMostClockPpm = 50'000;
 constexpr std::uint64_t kMostEvents = 3'000'000;
@@ -52,6 +52,7 @@ private:
   void tell_of_death(std::size_t at, const std::vector<ActorId>& actors);
   void inflict(const Fault& fault);
   void block_for(std::size_t from, std::size_t to, Duration length);
+  void come_to_rest(TimePoint planned);
   void check_at_end();
 
   struct Place {
@@ -76,6 +77,8 @@ private:
   std::vector<std::unique_ptr<SimulatedProcess>> dead_;  // known to the witness
   std::vector<Place> places_;
   std::uint64_t processes_ = 0;
+  TimePoint end_ = TimePoint::max();
+  Duration put_off_{0};
 };
 
 Run::Run(std::uint64_t seed, const Scenario& scenario, const SimulationOptions& options)
@@ -209,6 +212,15 @@ void Run::inflict(const Fault& fault) {
   }
 }
 
+void Run::come_to_rest(TimePoint planned) {
+  put_off_ = events_.now() - planned;
+  if (wire_ == WireMode::hostile && !workload_->is_settled() && put_off_ < options_.most_put_off) {
+    return events_.after(kPutOffBy, [this, planned] { come_to_rest(planned); });
+  }
+  witness_.end();
+  end_ = events_.now() + kStill;
+}
+
 void Run::check_at_end() {
   std::vector<SimulatedProcess*> living;
   for (const Place& place : places_) living.push_back(place.process.get());
@@ -229,8 +241,9 @@ SimulationOutcome Run::run() {
   }
   for (std::size_t place = 0; place < places_.size(); ++place) start(place);
   events_.at(begin + scenario_.active, [this] { witness_.calm_down(); });
-  events_.at(end + kRest - kStill, [this] { witness_.end(); });
-  while (!trace_.violation() && events_.run_next(end + kRest)) {
+  const TimePoint planned = end + options_.rest - kStill;
+  events_.at(planned, [this, planned] { come_to_rest(planned); });
+  while (!trace_.violation() && events_.run_next(end_)) {
     if (events_.happened() > kMostEvents) witness_.violate("it does not come to rest");
   }
   if (!trace_.violation()) check_at_end();
@@ -241,7 +254,8 @@ SimulationOutcome Run::run() {
                             witness_.requests(),
                             kind_,
                             wire_,
-                            faults_};
+                            faults_,
+                            put_off_};
   for (Place& place : places_) {
     if (place.process) place.process->crash();  // before the workload that its actors know
   }

@@ -249,6 +249,13 @@ public:
     return placed;
   }
 
+  [[nodiscard]] bool is_settled() const override {
+    for (std::size_t stage = 0; stage < kStages; ++stage) {
+      if (disk_.living.at(stage_name(stage)).step < disk_.committed) return false;
+    }
+    return true;
+  }
+
   void check_at_end(const std::vector<SimulatedProcess*>&) override {
     std::uint64_t expected = 0;
     for (std::uint64_t step = 1; step <= disk_.committed; ++step) expected = after_step(expected, step);

@@ -27,6 +27,9 @@ public:
   [[nodiscard]] virtual std::vector<Placed> actors_of(SimulatedProcess& process) = 0;
   /// The process is gone.
   virtual void crashed(const SimulatedProcess& process) { (void)process; }
+  /// Everybody has caught up with what was done while there were faults: nothing but signs of life is left to send.
+  /// Asked once there are no faults any more and all processes live.
+  [[nodiscard]] virtual bool is_settled() const { return true; }
   /// All processes live and have come to rest.
   virtual void check_at_end(const std::vector<SimulatedProcess*>& processes) { (void)processes; }
 };

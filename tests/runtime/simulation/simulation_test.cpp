@@ -47,6 +47,7 @@ TEST(Simulation, SI2_EveryPromiseIsKept) {
     messages += outcome.messages;
     requests += outcome.requests;
     faults += outcome.faults.size();
+    EXPECT_TRUE(outcome.wire == WireMode::hostile || outcome.put_off == Duration{0}) << "seed " << seed;
   }
   EXPECT_GT(messages, 150 * kSeeds);
   EXPECT_GT(requests, 30 * kSeeds);
@@ -69,6 +70,49 @@ TEST(Simulation, AFailureIsShrunkToTheFaultsItTakes) {
     options.only = rest;
     EXPECT_FALSE(simulate(seed, scenario, options).violation) << "it fails without fault " << faults[without] << " too";
   }
+}
+
+// With little rest it happens often that somebody has not caught up at the planned end, because a hello was lost.
+SimulationOptions with_little_rest() {
+  SimulationOptions options;
+  options.rest = std::chrono::milliseconds(1200);
+  return options;
+}
+
+constexpr std::uint64_t kEnough = 3;  // that were held up
+constexpr std::uint64_t kMostTried = 3000;
+
+TEST(Simulation, SI3_WhoIsHeldUpByAHostileWireIsWaitedFor) {
+  const Quiet quiet;
+  const Scenario scenario = only(WorkloadKind::training, WireMode::hostile);
+  std::uint64_t held_up = 0;
+  for (std::uint64_t seed = 1; held_up < kEnough; ++seed) {
+    ASSERT_LE(seed, kMostTried) << "nobody is held up, so nothing is shown";
+    const SimulationOutcome outcome = simulate(seed, scenario, with_little_rest());
+    ASSERT_FALSE(outcome.violation) << "seed " << seed << ": " << *outcome.violation;
+    if (outcome.put_off > Duration{0}) ++held_up;
+  }
+}
+
+TEST(Simulation, SI3_NobodyIsWaitedForForEver) {
+  const Quiet quiet;
+  const Scenario scenario = only(WorkloadKind::training, WireMode::hostile);
+  SimulationOptions options = with_little_rest();
+  options.most_put_off = Duration{0};
+  std::uint64_t left_behind = 0;
+  for (std::uint64_t seed = 1; left_behind < kEnough; ++seed) {
+    ASSERT_LE(seed, kMostTried) << "who has lost a step is not seen";
+    const SimulationOutcome outcome = simulate(seed, scenario, options);
+    EXPECT_EQ(outcome.put_off, Duration{0}) << "seed " << seed;
+    if (outcome.violation && outcome.violation->starts_with("stage/")) ++left_behind;
+  }
+}
+
+// Mail, mail, a welcome and a hello were lost one after the other, and each of the last two cost a silence.
+TEST(Simulation, SI3_WhatIsLostAgainAndAgainDelaysTheEndAndIsNoViolation) {
+  const Quiet quiet;
+  const SimulationOutcome outcome = simulate(162962, {});
+  EXPECT_FALSE(outcome.violation) << *outcome.violation;
 }
 
 // What was found by it, each with the seed that showed it.
