@@ -21,6 +21,7 @@ struct NameWords {
   std::array<std::uint64_t, kBytes / 8> words = {};  ///< the letters
 
   constexpr NameWords() = default;
+  /// Of that name.
   constexpr explicit NameWords(std::string_view name) {
     const std::size_t count = std::min(name.size(), kBytes);
     for (std::size_t i = 0; i < count; ++i) {

@@ -51,6 +51,7 @@ public:
   /// Longest payload. Bounds what a damaged length can make open() allocate.
   static constexpr std::size_t kMaxRecord = std::size_t{1} << 20;
 
+  /// What of a record must survive.
   enum class Durable : unsigned char {
     no,   ///< handed to the system: survives the end of this process
     yes,  ///< on the disk (fdatasync) before append() returns: survives the end of the machine
@@ -65,6 +66,7 @@ public:
   static Result<Opened> open(const std::filesystem::path& path, const OnRecord& on_record);
 
   ~RecordLog();
+  /// What it was moved from is good for nothing but its end.
   RecordLog(RecordLog&& other) noexcept;
   RecordLog& operator=(RecordLog&& other) noexcept = delete;
   RecordLog(const RecordLog&) = delete;
@@ -76,6 +78,7 @@ public:
 
   /// Length of the file up to the last record, in bytes.
   [[nodiscard]] std::uint64_t size() const { return end_; }
+  /// Of the file.
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
@@ -96,8 +99,8 @@ private:
 /// Errors:        none.
 /// Restart:       see RecordLog.
 struct RecordLog::Opened {
-  RecordLog log;
-  Replayed replayed;
+  RecordLog log;      ///< ready to be appended to
+  Replayed replayed;  ///< what was in it
 };
 
 }  // namespace troupe::runtime

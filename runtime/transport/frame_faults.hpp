@@ -20,13 +20,14 @@ enum class FrameFault {
 
 /// Faults on purpose at the listening side of a transport, for tests of what the links mend. None by default.
 struct FrameFaults {
+  /// What happens to which messages.
   struct Rule {
-    FrameFault fault = FrameFault::drop;
-    double rate = 0;         ///< share of the messages it strikes, 0 to 1
-    Duration by{};           ///< of delay: how long
-    std::uint64_t seed = 1;  ///< which ones: the same messages in the same order are struck alike
+    FrameFault fault = FrameFault::drop;  ///< what
+    double rate = 0;                      ///< share of the messages it strikes, 0 to 1
+    Duration by{};                        ///< of delay: how long
+    std::uint64_t seed = 1;               ///< which ones: the same messages in the same order are struck alike
   };
-  std::vector<Rule> rules;
+  std::vector<Rule> rules;  ///< each is asked of every message
   /// Told how often rule number `rule` has struck, at 1, 2, 4, 8 and so on, before it takes effect; on the transport's
   /// thread.
   std::function<void(std::size_t rule, std::uint64_t strikes)> told;

@@ -64,11 +64,11 @@ void expect_nothing_lost(const JobConfig& job, std::uint64_t first, std::uint64_
   }
 }
 
-TEST(AnyTurn, P1_TA4_TwoStagesOfTwoReplicas) {
+TEST(AnyTurn, TA4_P1_TwoStagesOfTwoReplicas) {
   expect_nothing_lost(four_steps(2, 2), 1, 1000);
 }
 
-TEST(AnyTurn, P1_TA5_TwoStagesAlone) {
+TEST(AnyTurn, TA5_P1_TwoStagesAlone) {
   expect_nothing_lost(four_steps(2, 1), 10'001, 600);
 }
 
