@@ -142,6 +142,7 @@ private:
   /// Updates of the optimizer in the state of `step`.
   [[nodiscard]] std::uint64_t updates_at(std::uint32_t step) const;
   void at(FaultPoint point, runtime::Context& context) const;
+  [[nodiscard]] bool is_poison(const runtime::ActorLost& message, runtime::Context& context);
   void tell(const std::string& news);
   void tell_event(const std::string& event, const std::string& fields, runtime::Context& context);
   [[nodiscard]] bool is_current(std::uint32_t epoch, State state) const { return epoch == epoch_ && state == state_; }
@@ -176,9 +177,10 @@ private:
     std::string what;  // who, and why
     enum class Told { no, yes } told = Told::no;
   };
-  std::vector<Loss> lost_;                                      // since when all were there
-  std::optional<runtime::TimePoint> lost_at_;                   // the first of them
-  std::optional<std::uint32_t> repeated_step_;                  // a step that was repeated since it came out wrong
+  std::vector<Loss> lost_;                         // since when all were there
+  std::map<std::string, runtime::Doing> crashes_;  // what each actor was doing when it last broke by itself
+  std::optional<runtime::TimePoint> lost_at_;      // the first of them
+  std::optional<std::uint32_t> repeated_step_;     // a step that was repeated since it came out wrong
   std::map<std::uint32_t, std::vector<std::string>> suspects_;  // digests by stage that differed between replicas
   std::map<std::uint32_t, MicroBatchLoss> validation_;          // by batch
   enum class Improved { no, yes } improved_ = Improved::no;

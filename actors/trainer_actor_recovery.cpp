@@ -51,8 +51,37 @@ void TrainerActor::actor_lost(const runtime::ActorLost& message, runtime::Contex
   progress_.actors[message.actor.name] = false;
   tell("");
   context.note(runtime::Phase::idle, step_, 0);
+  if (is_poison(message, context)) return;
   // Without snapshots the steps since the newest checkpoint are lost, and no border comes before it is loaded again.
   if (!stop_reason_.empty() && !parts_.job.replays()) end(TrainingEnd::Kind::stopped, stop_reason_, context);
+}
+
+/// An actor that breaks twice in a row at the same micro-batch will do so for ever: the run ends, and says which
+/// samples they are. Who is killed from outside did not break.
+bool TrainerActor::is_poison(const runtime::ActorLost& message, runtime::Context& context) {
+  const runtime::Doing& now = message.doing;
+  const bool computing = now.phase == runtime::Phase::forward || now.phase == runtime::Phase::backward;
+  if (!computing || now.step == 0 || message.cause.text.starts_with("killed by signal 9")) return false;
+  const auto [before, is_first] = crashes_.try_emplace(message.actor.name, now);
+  if (is_first || !(std::exchange(before->second, now) == now)) return false;
+  const TrainConfig& train = parts_.job.train;
+  const std::uint64_t first = std::uint64_t{now.step - 1} * train.global_batch + now.micro_batch * train.micro_batch;
+  const std::vector<std::uint64_t> samples = parts_.order.samples(first, train.micro_batch);
+  const ordered_json numbers = samples;
+  tell_event("poison",
+             ordered_json{{"actor", message.actor.name},
+                          {"step", now.step},
+                          {"micro_batch", now.micro_batch},
+                          {"samples", numbers},
+                          {"cause", message.cause.text}}
+                 .dump(),
+             context);
+  end(TrainingEnd::Kind::failed,
+      message.actor.name + " broke twice at micro-batch " + std::to_string(now.micro_batch) + " of step " +
+          std::to_string(now.step) + ": " + message.cause.text + "; its samples are " + numbers.dump() +
+          ": look at them, or at the program",
+      context);
+  return true;
 }
 
 void TrainerActor::job_failed(const runtime::JobFailed& message, runtime::Context& context) {

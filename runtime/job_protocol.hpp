@@ -3,6 +3,7 @@
 #include "runtime/actor_id.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/message/ack.hpp"
+#include "runtime/message/envelope.hpp"
 #include "runtime/message/span_archive.hpp"
 
 #include <cstdint>
@@ -32,15 +33,31 @@ struct AllUp {
   }
 };
 
+/// What an actor was doing last: what it told by Context::note().
+struct Doing {
+  Phase phase = Phase::none;      ///< none: nobody knows
+  std::uint32_t step = 0;         ///< from 1
+  std::uint32_t micro_batch = 0;  ///< numbered over all replicas
+
+  /// Of all three.
+  bool operator==(const Doing&) const = default;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(phase, step, micro_batch);
+  }
+};
+
 /// An actor died and is being started again; AllUp follows when the job is whole.
 struct ActorLost {
   static constexpr std::string_view kName = "driver.actor_lost";
   ActorId actor;
   Failure cause;
+  Doing doing = {};
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(actor, cause);
+    archive(actor, cause, doing);
   }
 };
 

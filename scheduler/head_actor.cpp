@@ -156,10 +156,11 @@ void HeadActor::actor_exited(const ActorExited& message, runtime::Context& conte
   ActorRecord* record = find(message.actor);
   if (record == nullptr || message.term != spec_.term) return;
   if (record->state() == ActorState::starting || record->state() == ActorState::up)
-    lost(*record, message.cause, context);
+    lost(*record, message.cause, context, message.doing);
 }
 
-void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context) {
+void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context& context,
+                     const runtime::Doing& doing) {
   const runtime::ActorId actor = record.id();
   log_.write({HeadRecord::Kind::down,
               {actor, {}},
@@ -172,7 +173,7 @@ void HeadActor::lost(ActorRecord& record, const Failure& cause, runtime::Context
   record.went_down(context.now(), cause);
   pending_[actor.name] = {};
   // The driver first: what it has asked of the dead one fails by the declaration, and then it knows why.
-  if (job_ != Job::ending) (void)context.send(spec_.driver, ActorLost{actor, cause});
+  if (job_ != Job::ending) (void)context.send(spec_.driver, ActorLost{actor, cause, doing});
   context.node().declare_down(actor, cause);
   if (const auto member = members_.find(actor.name); member != members_.end()) {
     context.node().declare_down(member->second.actor, cause);

@@ -119,7 +119,8 @@ private:
   void place_waiting(runtime::Context& context);
   void tell_waiting(const std::string& why, runtime::Context& context);
   void start_actor(ActorRecord& record, const std::string& node, runtime::Context& context);
-  void lost(ActorRecord& record, const runtime::Failure& cause, runtime::Context& context);
+  void lost(ActorRecord& record, const runtime::Failure& cause, runtime::Context& context,
+            const runtime::Doing& doing = {});
   void kill_blamed(const ActorRecord& record, Pending& pending, runtime::Context& context);
   void lose_node(const std::string& node, const runtime::Failure& cause, runtime::Context& context);
   void fail_job(const ActorRecord& culprit, const std::string& reason, runtime::Context& context);

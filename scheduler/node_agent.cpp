@@ -35,10 +35,10 @@ std::string file_name(const std::string& actor) {
 
 /// What the actor itself said before its process ended: the text of the exception that stopped it, if it was one. A
 /// page of another process is of an earlier run in the same folder.
-std::string last_words(const std::filesystem::path& run_directory, const runtime::ActorId& actor,
-                       std::int64_t process) {
+runtime::Snapshot last_words(const std::filesystem::path& run_directory, const runtime::ActorId& actor,
+                             std::int64_t process) {
   for (const runtime::Snapshot& page : runtime::read_status_pages(run_directory / "actors")) {
-    if (page.actor == actor && page.process == process) return page.failure;
+    if (page.actor == actor && page.process == process) return page;
   }
   return {};
 }
@@ -221,10 +221,10 @@ void NodeAgent::process_ended(const ProcessEnded& message, runtime::Context& con
   if (running_.empty()) kill_at_.reset();  // or the processes of a later job would be killed with these
   sweep_();
   Failure cause = message.cause;
-  const std::string words = last_words(ended.run_directory, ended.actor, message.process);
-  if (!words.empty()) cause.text = words + " (" + cause.text + ")";
+  const runtime::Snapshot last = last_words(ended.run_directory, ended.actor, message.process);
+  if (!last.failure.empty()) cause.text = last.failure + " (" + cause.text + ")";
   cause = care_.whole_cause(static_cast<pid_t>(message.process), std::move(cause));
-  const ActorExited report{ended.actor, cause, message.process, ended.term};
+  const ActorExited report{ended.actor, cause, message.process, ended.term, {last.phase, last.step, last.micro_batch}};
   if (link_ == Link::joined) {
     (void)context.send(kHeadName, report);  // lost with the link: the next registration shows that it is gone
   } else {

@@ -48,10 +48,11 @@ struct ActorExited {
   runtime::Failure cause;
   std::int64_t process = 0;
   std::uint32_t term = 0;  ///< of the head that had it started
+  runtime::Doing doing = {};
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(actor, cause, process, term);
+    archive(actor, cause, process, term, doing);
   }
 };
 

@@ -90,10 +90,10 @@ class KillMatrix(ProgramTest):
                                  "kill9 stage/r0.s0 @step=6,phase=backward,incarnation=2"], 2)
 
     def test_an_actor_that_always_dies_ends_the_job_with_one_cause(self):
-        rules = [f"throw stage/r0.s0 @step=2,phase=forward,incarnation={i}" for i in range(1, 40)]
+        rules = [f"throw stage/r0.s0 @step=2,phase=idle,incarnation={i}" for i in range(1, 40)]
         run = self.train(name="hopeless", inject=rules, status=1)
         self.assertEqual(run.talk.count("the job cannot go on"), 1, run.talk)
-        self.assertIn("fault on purpose at step 2, phase forward", run.talk)
+        self.assertIn("fault on purpose at step 2, phase idle", run.talk)
         self.assertEqual(len(run.events("job_failed")), 1)
 
 

@@ -8,12 +8,16 @@ VICTIM = "stage/r0.s1"
 
 class Content(FaultTest):
     def test_f45_poison(self):
-        """The same micro-batch kills two incarnations: a third try is as good as any, but somebody must be told."""
+        """The same micro-batch breaks two incarnations: the run ends and names the samples, and can go on from there."""
         with self.cell("F45", "a micro-batch that kills whoever handles it, twice") as cell:
             rules = [f"throw {VICTIM} @step=25,phase=forward,mb=1,incarnation={number}" for number in (1, 2)]
-            cell.train(rules)
-            cell.judge(Expected({VICTIM: r"fault on purpose at step 25"}, deaths=2, recovered_within=1))
-            cell.not_built("samples that kill again and again are not put aside")
+            cell.begin(rules)
+            cell.end(status=1)
+            told = [line for line in cell.run.events("poison") if line["actor"] == VICTIM and line["step"] == 25]
+            cell.expect(len(told) == 1 and told[0]["samples"], "no event names the samples")
+            cell.expect("its samples are" in cell.run.talk, "the end of the run does not name the samples")
+            cell.resume()
+            cell.judge(Expected({VICTIM: r"fault on purpose at step 25"}, deaths=2, heads=2))
 
     def test_f46_a_nan_in_a_gradient(self):
         with self.cell("F46", "a NaN in a gradient") as cell:
