@@ -121,7 +121,11 @@ void ActorCell::note_begin(const Mail& mail) {
   updated_ns_.store(now, std::memory_order_relaxed);
   if (parts_.flight_records > 0) {
     const std::uint64_t number = handled_.load(std::memory_order_relaxed);
-    recorder().note(number, now, mail.header, type != nullptr ? type->name : mail.name());
+    if (type != nullptr) {
+      recorder().note(number, now, mail.header, type->name_words);
+    } else {
+      recorder().note(number, now, mail.header, NameWords(mail.name()));
+    }
   }
   publish();
 }

@@ -2,6 +2,9 @@
 
 #include "runtime/message/message.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,9 +14,28 @@
 
 namespace troupe::runtime {
 
+/// The first 24 letters of a name, eight in a word, the first in the lowest byte; zeros behind a shorter one. Of a type
+/// they are known before the program runs, and copied in three moves.
+struct NameWords {
+  static constexpr std::size_t kBytes = 24;          ///< as much of a name as it holds
+  std::array<std::uint64_t, kBytes / 8> words = {};  ///< the letters
+
+  constexpr NameWords() = default;
+  constexpr explicit NameWords(std::string_view name) {
+    const std::size_t count = std::min(name.size(), kBytes);
+    for (std::size_t i = 0; i < count; ++i) {
+      words[i / 8] |= std::uint64_t{static_cast<unsigned char>(name[i])} << 8 * (i % 8);
+    }
+  }
+};
+
 /// Stands for a message's C++ type: one object for each type in a process, known by its address.
 struct MessageType {
+  /// Of the message with that kName.
+  constexpr explicit MessageType(std::string_view message) : name(message), name_words(message) {}
+
   std::string_view name;  ///< kName of the message
+  NameWords name_words;   ///< the same, for the flight recorder
 };
 /// The one of M; compared by address.
 template <Message M>

@@ -1,23 +1,15 @@
 #include "runtime/observe/flight_recorder.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
+#include <array>
 
 namespace troupe::runtime {
-namespace {
 
-constexpr unsigned kStepShift = 32;
-constexpr unsigned kMicroBatchShift = 8;
-constexpr std::uint64_t kMicroBatchMask = 0xFFFFFF;
-constexpr std::size_t kNameAt = 4;
-using Words = std::array<std::uint64_t, 7>;
-static_assert(sizeof(Words) == kNameAt * sizeof(std::uint64_t) + kFlightNameBytes);
-
-std::optional<FlightRecord> read_entry(const FlightEntry& entry) {
+std::optional<FlightRecord> FlightRecorder::read_entry(const FlightEntry& entry) {
   const std::uint64_t number = entry.number.load(std::memory_order_acquire);
   if (number == 0) return std::nullopt;
-  Words words;
+  std::array<std::uint64_t, kNameAt + kFlightNameBytes / sizeof(std::uint64_t)> words;
+  static_assert(sizeof words == sizeof entry.words);
   // Acquire, so that the number is read again after the last word.
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = entry.words[i].load(std::memory_order_acquire);
   if (entry.number.load(std::memory_order_relaxed) != number) return std::nullopt;
@@ -29,23 +21,12 @@ std::optional<FlightRecord> read_entry(const FlightEntry& entry) {
   record.step = static_cast<std::uint32_t>(words[3] >> kStepShift);
   record.micro_batch = static_cast<std::uint32_t>(words[3] >> kMicroBatchShift & kMicroBatchMask);
   record.kind = static_cast<EnvelopeKind>(words[3] & 0xFF);
-  const auto* const name = reinterpret_cast<const char*>(&words[kNameAt]);
-  record.message.assign(name, strnlen(name, kFlightNameBytes));
+  for (std::size_t i = 0; i < kFlightNameBytes; ++i) {
+    const char letter = static_cast<char>(words[kNameAt + i / 8] >> 8 * (i % 8) & 0xFF);
+    if (letter == 0) break;
+    record.message += letter;
+  }
   return record;
-}
-
-}  // namespace
-
-void FlightRecorder::note(std::uint64_t number, std::int64_t now_ns, const Header& header, std::string_view message) {
-  Words words{static_cast<std::uint64_t>(now_ns), header.sender, header.cause,
-              std::uint64_t{header.step} << kStepShift | (header.micro_batch & kMicroBatchMask) << kMicroBatchShift |
-                  static_cast<std::uint64_t>(header.kind)};
-  std::memcpy(&words[kNameAt], message.data(), std::min(message.size(), kFlightNameBytes));
-  FlightEntry& entry = entries_[number % entries_.size()];
-  entry.number.store(0, std::memory_order_relaxed);
-  // Release, so that whoever sees a new word sees the number gone.
-  for (std::size_t i = 0; i < words.size(); ++i) entry.words[i].store(words[i], std::memory_order_release);
-  entry.number.store(number, std::memory_order_release);
 }
 
 std::vector<FlightRecord> FlightRecorder::read_flight(std::span<const FlightEntry> entries) {

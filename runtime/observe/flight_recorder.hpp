@@ -1,15 +1,15 @@
 #pragma once
 
-#include "runtime/message/envelope.hpp"
+#include "runtime/message/mail.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace troupe::runtime {
@@ -29,7 +29,7 @@ struct FlightRecord {
 };
 
 /// As much of a message's name as a record keeps.
-inline constexpr std::size_t kFlightNameBytes = 24;
+inline constexpr std::size_t kFlightNameBytes = NameWords::kBytes;
 
 /// A record as it lies in memory that others may read at any time: a cache line of atomic words.
 struct FlightEntry {
@@ -57,7 +57,22 @@ public:
   explicit FlightRecorder(std::span<FlightEntry> entries) : entries_(entries) {}
 
   /// A message was taken at `now_ns`; `number` = which one of the actor's, growing, from 1.
-  void note(std::uint64_t number, std::int64_t now_ns, const Header& header, std::string_view message);
+  void note(std::uint64_t number, std::int64_t now_ns, const Header& header, const NameWords& message) {
+    FlightEntry& entry = entries_[next_];
+    if (++next_ == entries_.size()) next_ = 0;
+    entry.number.store(0, std::memory_order_relaxed);
+    // Release, so that whoever sees a new word sees the number gone.
+    const auto store = [&entry](std::size_t at, std::uint64_t word) {
+      entry.words[at].store(word, std::memory_order_release);
+    };
+    store(0, static_cast<std::uint64_t>(now_ns));
+    store(1, header.sender);
+    store(2, header.cause);
+    store(3, std::uint64_t{header.step} << kStepShift | (header.micro_batch & kMicroBatchMask) << kMicroBatchShift |
+                 static_cast<std::uint64_t>(header.kind));
+    for (std::size_t i = 0; i < message.words.size(); ++i) store(kNameAt + i, message.words[i]);
+    entry.number.store(number, std::memory_order_release);
+  }
   /// What it holds, oldest first.
   [[nodiscard]] std::vector<FlightRecord> read() const { return read_flight(entries_); }
 
@@ -65,8 +80,15 @@ public:
   [[nodiscard]] static std::vector<FlightRecord> read_flight(std::span<const FlightEntry> entries);
 
 private:
+  static constexpr unsigned kStepShift = 32;
+  static constexpr unsigned kMicroBatchShift = 8;
+  static constexpr std::uint64_t kMicroBatchMask = 0xFFFFFF;
+  static constexpr std::size_t kNameAt = 4;
+  [[nodiscard]] static std::optional<FlightRecord> read_entry(const FlightEntry& entry);
+
   std::unique_ptr<FlightEntry[]> own_;
   std::span<FlightEntry> entries_;
+  std::size_t next_ = 0;
 };
 
 }  // namespace troupe::runtime

@@ -17,7 +17,7 @@ void note_numbered(FlightRecorder& recorder, std::uint64_t number) {
   header.cause = 5 * number;
   header.step = static_cast<std::uint32_t>(number);
   header.micro_batch = 7;
-  recorder.note(number, static_cast<std::int64_t>(2 * number), header, "test." + std::to_string(number));
+  recorder.note(number, static_cast<std::int64_t>(2 * number), header, NameWords("test." + std::to_string(number)));
 }
 
 FlightRecord numbered(std::uint64_t number) {
@@ -40,8 +40,17 @@ TEST(FlightRecorder, FR1_TheLastMessagesOldestFirst) {
 
 TEST(FlightRecorder, ALongNameIsCut) {
   FlightRecorder recorder(1);
-  recorder.note(1, 0, Header{}, std::string(100, 'n'));
+  recorder.note(1, 0, Header{}, NameWords(std::string(100, 'n')));
   EXPECT_EQ(recorder.read().at(0).message, std::string(kFlightNameBytes, 'n'));
+}
+
+TEST(FlightRecorder, EveryLetterOfANameIsKeptInItsPlace) {
+  FlightRecorder recorder(1);
+  const std::string longest = "stage.forward.\xC3\xBC_of_r0.s1";  // as many as are kept, not all of them ASCII
+  for (std::size_t length = 0; length <= kFlightNameBytes; ++length) {
+    recorder.note(length + 1, 0, Header{}, NameWords(longest.substr(0, length)));
+    EXPECT_EQ(recorder.read().at(0).message, longest.substr(0, length));
+  }
 }
 
 TEST(FlightRecorder, FR1_WhoReadsMeanwhileSeesRecordsWholeOrNot) {
@@ -62,8 +71,8 @@ TEST(FlightRecorder, FR2_ANoteThatWasCutOffSpoilsNoOther) {
   FlightEntry entries[4] = {};
   FlightRecorder recorder{std::span(entries)};
   for (std::uint64_t number = 1; number <= 4; ++number) note_numbered(recorder, number);
-  entries[2].number = 0;  // as when the process ended in the middle of it
-  entries[2].words[5] = 0x41;
+  entries[1].number = 0;  // as when the process ended in the middle of it
+  entries[1].words[5] = 0x41;
   EXPECT_EQ(FlightRecorder::read_flight(entries), (std::vector<FlightRecord>{numbered(1), numbered(3), numbered(4)}));
 }
 
