@@ -1,0 +1,103 @@
+#include "tests/runtime/test_actors.hpp"
+#include "tests/runtime/transport/zmq_test_kit.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <array>
+#include <future>
+#include <vector>
+
+/// Turns of actors on the post office's own thread.
+namespace troupe::runtime {
+namespace {
+
+constexpr std::chrono::seconds kTurnPatience{20};
+constexpr int kTries = 2000;  // whether a turn runs there depends on what else there is to do at that moment
+
+bool is_post_office() {
+  std::array<char, 16> name{};
+  pthread_getname_np(pthread_self(), name.data(), name.size());
+  return std::string(name.data()) == "troupe-post";
+}
+
+std::vector<int> blocked_signals() {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  std::vector<int> blocked;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (sigismember(&mask, signal) == 1) blocked.push_back(signal);
+  }
+  return blocked;
+}
+
+/// Two nodes of this process that talk over sockets.
+class ZmqPostOffice : public testing::Test {
+protected:
+  ZmqPostOffice() {
+    if (!here.start() || !there.start()) throw std::runtime_error("a node did not start");
+  }
+  void spawn_there(const std::string& name, HookedActor::Hooks hooks) {
+    there.spawn(name, std::make_unique<HookedActor>(std::move(hooks))).value();
+    here.announce({{name, 1}, there.endpoint()});
+  }
+  [[nodiscard]] NodeParts parts(const std::string& name) const {
+    return make_threaded_parts(2, make_zmq_transport(test_options(folder, folder.ipc(name))));
+  }
+
+  const TestFolder folder;
+  Node there{{.name = "there", .job = 7}, parts("there")};
+  Node here{{.name = "here", .job = 7}, parts("here")};
+};
+
+TEST_F(ZmqPostOffice, ALoneRequestIsAnsweredOnTheThreadThatReadIt) {
+  const std::vector<int> own = blocked_signals();
+  std::atomic<int> read_there = 0;
+  HookedActor::Hooks hooks;
+  hooks.ask = [&](const Ask& ask, Context& context) {
+    if (is_post_office()) {
+      ++read_there;
+      EXPECT_EQ(blocked_signals(), own) << "what it starts must not inherit more";
+    }
+    context.reply(Answer{ask.value});  // last: the test may end now
+  };
+  spawn_there("answers", hooks);
+  for (std::uint32_t i = 0; i < kTries && read_there == 0; ++i) {
+    const Result<Answer> answer = here.request<Answer>("answers", Ask{i}, kTurnPatience);
+    ASSERT_TRUE(answer) << answer.failure().describe();
+    ASSERT_EQ(answer->value, i);
+  }
+  EXPECT_GT(read_there.load(), 0);
+}
+
+TEST_F(ZmqPostOffice, PO5_ATurnThatBlocksItsThreadKeepsBackNoOtherMail) {
+  bool has_blocked = false;
+  // An actor each time: whose turn was long is not given another one there.
+  for (int i = 0; i < kTries && !has_blocked; ++i) {
+    // Shared with turns that are on their last line when the round ends.
+    const auto began = std::make_shared<std::promise<bool>>();
+    const auto opened = std::make_shared<std::promise<void>>();
+    HookedActor::Hooks waits;
+    waits.ask = [began, opened](const Ask& ask, Context& context) {
+      began->set_value(is_post_office());
+      const bool is_open = opened->get_future().wait_for(kTurnPatience) == std::future_status::ready;
+      if (is_open) context.reply(Answer{ask.value});
+    };
+    HookedActor::Hooks opens;
+    opens.number = [opened](const Number&, Context&) { opened->set_value(); };
+    const std::string number = std::to_string(i);
+    spawn_there("waits" + number, waits);
+    spawn_there("opens" + number, opens);
+    std::future<Result<Answer>> answer = std::async(
+        std::launch::async, [&] { return here.request<Answer>("waits" + number, Ask{7}, 2 * kTurnPatience); });
+    has_blocked = began->get_future().get();
+    // Comes by the sockets that the waiting thread has read so far.
+    ASSERT_TRUE(here.send("opens" + number, Number{1}));
+    const Result<Answer> came = answer.get();
+    ASSERT_TRUE(came) << came.failure().describe();
+  }
+  EXPECT_TRUE(has_blocked);
+}
+
+}  // namespace
+}  // namespace troupe::runtime
