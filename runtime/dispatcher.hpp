@@ -55,9 +55,8 @@ public:
 /// For a thread that brings mail, the host: the actor that its mail wakes may have its turn there, as a guest, instead
 /// of on a thread that has to be called first. Implementation: of ThreadedDispatcher.
 ///
-/// Thread-safety: resume() and pass_on() from any thread; the rest from one at a time, which sees all that the one
-/// before
-///                has done.
+/// Thread-safety: resume() and pass_on() from any thread; the rest from one thread at a time, and who comes next sees
+///                what the one before has done.
 /// Ownership:     shares the guest until it is taken.
 /// Errors:        none.
 /// Restart:       gone with the process.
@@ -69,8 +68,9 @@ public:
   [[nodiscard]] virtual bool has_guest() const = 0;
   /// This thread is the host no longer. Null when there is no guest; else it goes to resume() or pass_on().
   [[nodiscard]] virtual std::shared_ptr<Resumable> take_guest() = 0;
-  /// @threadsafe  Gives it a turn here, or two where it has more mail.
-  virtual void resume(std::shared_ptr<Resumable> guest) = 0;
+  /// @threadsafe  Gives it a turn here, or two where it has more mail. What it throws ends the program, as on a worker:
+  /// the host has lent what it works with, and could not go on.
+  virtual void resume(std::shared_ptr<Resumable> guest) noexcept = 0;
   /// @threadsafe  To a worker.
   virtual void pass_on(std::shared_ptr<Resumable> guest) = 0;
   /// The guest goes to a worker; this thread is the host no longer.

@@ -66,7 +66,7 @@ void WorkerPool::wake(std::shared_ptr<Resumable> sleeper) {
   pass_on(std::move(sleeper));
 }
 
-void WorkerPool::resume(std::shared_ptr<Resumable> guest) {
+void WorkerPool::resume(std::shared_ptr<Resumable> guest) noexcept {
   if (GuestSeat::resume(*guest)) pass_on(std::move(guest));
 }
 

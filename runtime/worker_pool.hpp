@@ -81,9 +81,9 @@ private:
 /// Restart:       gone with the process.
 ///
 /// WP-1  Whoever is woken before stop() is resumed; nobody is kept by a pool that has stopped.
+/// WP-2  An idle worker looks at the queues of the busy ones at least every kWatchLongest.
 /// WP-3  Whoever is woken while a guest waits, or after end(), goes to a worker, and the guest before it.
 /// WP-4  Who had a long turn as a guest goes to a worker the next times.
-/// WP-2  An idle worker looks at the queues of the busy ones at least every kWatchLongest.
 class WorkerPool final : public Strand, public GuestTurns {
 public:
   explicit WorkerPool(int workers);
@@ -96,7 +96,7 @@ public:
   void begin() override { seat_.open(); }
   [[nodiscard]] bool has_guest() const override { return seat_.is_taken(); }
   [[nodiscard]] std::shared_ptr<Resumable> take_guest() override { return seat_.take(); }
-  void resume(std::shared_ptr<Resumable> guest) override;
+  void resume(std::shared_ptr<Resumable> guest) noexcept override;
   void pass_on(std::shared_ptr<Resumable> guest) override;
 
   /// How long an idle worker leaves a busy one alone: at first, and when nothing was to be helped with.

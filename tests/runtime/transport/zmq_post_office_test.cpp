@@ -41,6 +41,10 @@ protected:
     there.spawn(name, std::make_unique<HookedActor>(std::move(hooks))).value();
     here.announce({{name, 1}, there.endpoint()});
   }
+  [[nodiscard]] std::future<Result<Answer>> ask_there(const std::string& name) {
+    return std::async(std::launch::async,
+                      [this, name] { return here.request<Answer>(name, Ask{7}, 2 * kTurnPatience); });
+  }
   [[nodiscard]] NodeParts parts(const std::string& name) const {
     return make_threaded_parts(2, make_zmq_transport(test_options(folder, folder.ipc(name))));
   }
@@ -70,31 +74,62 @@ TEST_F(ZmqPostOffice, ALoneRequestIsAnsweredOnTheThreadThatReadIt) {
   EXPECT_GT(read_there.load(), 0);
 }
 
+/// A turn that holds its thread until the test opens it; shared with it, as it may be on its last line when the test
+/// ends.
+struct HeldTurn {
+  std::promise<bool> began;  // on the post office's thread?
+  std::promise<void> opened;
+};
+
+HookedActor::Hooks waiting_for(const std::shared_ptr<HeldTurn>& held) {
+  HookedActor::Hooks hooks;
+  hooks.ask = [held](const Ask& ask, Context& context) {
+    held->began.set_value(is_post_office());
+    const bool is_open = held->opened.get_future().wait_for(kTurnPatience) == std::future_status::ready;
+    if (is_open) context.reply(Answer{ask.value});
+  };
+  return hooks;
+}
+
 TEST_F(ZmqPostOffice, PO5_ATurnThatBlocksItsThreadKeepsBackNoOtherMail) {
   bool has_blocked = false;
   // An actor each time: whose turn was long is not given another one there.
   for (int i = 0; i < kTries && !has_blocked; ++i) {
-    // Shared with turns that are on their last line when the round ends.
-    const auto began = std::make_shared<std::promise<bool>>();
-    const auto opened = std::make_shared<std::promise<void>>();
-    HookedActor::Hooks waits;
-    waits.ask = [began, opened](const Ask& ask, Context& context) {
-      began->set_value(is_post_office());
-      const bool is_open = opened->get_future().wait_for(kTurnPatience) == std::future_status::ready;
-      if (is_open) context.reply(Answer{ask.value});
-    };
+    const auto held = std::make_shared<HeldTurn>();
     HookedActor::Hooks opens;
-    opens.number = [opened](const Number&, Context&) { opened->set_value(); };
+    opens.number = [held](const Number&, Context&) { held->opened.set_value(); };
     const std::string number = std::to_string(i);
-    spawn_there("waits" + number, waits);
+    spawn_there("waits" + number, waiting_for(held));
     spawn_there("opens" + number, opens);
-    std::future<Result<Answer>> answer = std::async(
-        std::launch::async, [&] { return here.request<Answer>("waits" + number, Ask{7}, 2 * kTurnPatience); });
-    has_blocked = began->get_future().get();
+    std::future<Result<Answer>> answer = ask_there("waits" + number);
+    has_blocked = held->began.get_future().get();
     // Comes by the sockets that the waiting thread has read so far.
     ASSERT_TRUE(here.send("opens" + number, Number{1}));
     const Result<Answer> came = answer.get();
     ASSERT_TRUE(came) << came.failure().describe();
+  }
+  EXPECT_TRUE(has_blocked);
+}
+
+TEST_F(ZmqPostOffice, PO5_ANodeThatStopsWhileATurnBlocksItsThreadSaysGoodbye) {
+  bool has_blocked = false;
+  for (int i = 0; i < kTries && !has_blocked; ++i) {
+    const auto held = std::make_shared<HeldTurn>();
+    const std::string name = "waits" + std::to_string(i);
+    spawn_there(name, waiting_for(held));
+    std::future<Result<Answer>> answer = ask_there(name);
+    has_blocked = held->began.get_future().get();
+    if (!has_blocked) {
+      held->opened.set_value();
+      ASSERT_TRUE(answer.get());
+      continue;
+    }
+    std::thread stops([this] { there.shutdown(std::chrono::milliseconds(50)); });
+    const Result<Answer> came = answer.get();
+    EXPECT_FALSE(came) << "the turn goes on";
+    EXPECT_TRUE(came || came.failure().kind == FailureKind::disconnected) << came.failure().describe();
+    held->opened.set_value();
+    stops.join();
   }
   EXPECT_TRUE(has_blocked);
 }
