@@ -172,7 +172,8 @@ Result<std::unique_ptr<StatusPage>> StatusPage::open(const std::filesystem::path
   const std::filesystem::path path = directory / file_name(actor);
   // A page of the same name may be mapped by readers, and to shorten it would be their SIGBUS: the new one is made
   // aside, in full, and takes the name when it is whole.
-  const std::filesystem::path aside = path.string() + ".new." + std::to_string(getpid());
+  // Its name there is no other thread's: two nodes of one process may make a page of the same name at the same time.
+  const std::filesystem::path aside = path.string() + ".new." + std::to_string(gettid());
   const int descriptor = ::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return cannot("make", path);
   // Allocated now, so that a full disk is an error here and not a SIGBUS later.

@@ -22,7 +22,8 @@ namespace troupe::runtime {
 ///
 /// SP-1  A reader sees a snapshot that was published whole, or none.
 /// SP-2  The page of a process killed at any instant stays readable: the snapshot published last, or the one before.
-/// SP-3  A page that takes the place of another of the same name leaves those who look at the old one undisturbed.
+/// SP-3  A page that takes the place of another of the same name leaves those who look at the old one, or make
+///       another at the same time, undisturbed.
 class StatusPage final {
 public:
   /// Makes the page of that incarnation in `directory`, which is there; takes the place of an older file of that name.

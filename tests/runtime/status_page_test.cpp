@@ -197,6 +197,24 @@ TEST(StatusPage, SP3_WhoLooksAtAPageKeepsItWhenAnotherTakesItsName) {
   EXPECT_EQ(folder.entries(), 1U) << "nothing is left beside it";
 }
 
+TEST(StatusPage, SP3_PagesOfOneNameThatAreMadeAtTheSameTimeAreAllMadeAndOneIsSeenWhole) {
+  const TestFolder folder;
+  const auto make_often = [&folder] {
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+      const Result<std::unique_ptr<StatusPage>> page = StatusPage::open(folder.path(), {"stage/r0.s1", 3});
+      ASSERT_TRUE(page) << page.failure().describe();
+      (*page)->publish(numbered_snapshot(i));
+    }
+  };
+  std::thread other(make_often);
+  make_often();
+  other.join();
+  const std::vector<Snapshot> read = read_status_pages(folder.path());
+  ASSERT_EQ(read.size(), 1U);
+  EXPECT_TRUE(is_whole(read[0]));
+  EXPECT_EQ(folder.entries(), 1U) << "nothing is left beside it";
+}
+
 TEST(StatusPage, SP3_AReaderOutlivesPagesThatAreMadeAnew) {
   const TestFolder folder;
   const ActorId actor{"stage/r0.s1", 3};
