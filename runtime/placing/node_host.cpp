@@ -102,6 +102,7 @@ void NodeHost::join_when_empty(Context& context) {
 }
 
 void NodeHost::given_up(const GivenUp&, Context& context) {
+  context.reply(Ack{});
   if (state_ == State::joined) leave("it has given the node up", context);
 }
 

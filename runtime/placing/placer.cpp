@@ -14,6 +14,7 @@ namespace {
 constexpr Duration kStartGrace = std::chrono::seconds(1);     // beyond the deadline, for what got its place late
 constexpr Duration kStopDeadline = std::chrono::seconds(10);  // then the host is asked again
 constexpr Duration kStopAgainAfter = std::chrono::seconds(1);
+constexpr int kTellings = 10;  // of a host that was given up; who hears none for so long has lost the placer itself
 constexpr std::uint64_t kMostPatienceMs = 1000ULL * 3600 * 24 * 365;
 
 /// Where the sender of the message in hand can be written to.
@@ -50,6 +51,17 @@ struct Placer::StopAgain {
   }
 };
 
+/// To itself: a host that was given up may not know it.
+struct Placer::GiveUpAgain {
+  static constexpr std::string_view kName = "placer.give_up_again";
+  ActorId host;
+  int tellings = 0;  ///< left
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(host, tellings);
+  }
+};
+
 std::uint32_t first_incarnation_at(std::chrono::system_clock::time_point now) {
   constexpr std::chrono::sys_days kBegin{std::chrono::year{2025} / 1 / 1};
   const std::int64_t passed = std::chrono::duration_cast<std::chrono::seconds>(now - kBegin).count();
@@ -64,7 +76,7 @@ Behavior Placer::behavior() {
   return {
       on(this, &Placer::place_actors), on(this, &Placer::find_placed),   on(this, &Placer::hear_end),
       on(this, &Placer::join_node),    on(this, &Placer::stop_placed),   on(this, &Placer::explain),
-      on(this, &Placer::stop_again),   on(this, &Placer::patience_over),
+      on(this, &Placer::stop_again),   on(this, &Placer::patience_over), on(this, &Placer::give_up_again),
   };
 }
 
@@ -103,6 +115,15 @@ void Placer::lose_node(const NodeRow& node, const Failure& cause, Context& conte
   const auto level = is_orderly_end(cause) ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "event=node_lost node={} actors={} cause=\"{}\"", node.name, rows.size(), cause.text);
   for (const PlacedRow& each : rows) release(each, lost, context);
+}
+
+/// It may live, behind a link that does not.
+void Placer::give_up_again(const GiveUpAgain& message, Context& context) {
+  if (message.tellings == 0 || book_.find_host(message.host) != nullptr) return;  // it has joined anew
+  // Not kept for want of room: it could come after the answer to the host's next join.
+  context.request<Ack>(message.host, GivenUp{}, kStopAgainAfter, [message](const Result<Ack>& heard, Context& turn) {
+    if (!heard) (void)turn.after(kStopAgainAfter, GiveUpAgain{message.host, message.tellings - 1});
+  });
 }
 
 // ---- groups --------------------------------------------------------------------------------------------------------
@@ -302,7 +323,7 @@ void Placer::hear_end(const ActorDown& message, Context& context) {
   if (const NodeRow* const known = book_.find_host(message.actor)) {
     const NodeRow node = *known;
     lose_node(node, message.cause, context);
-    (void)context.send(node.host, GivenUp{});  // it may live, behind a link that does not
+    if (!is_orderly_end(message.cause)) give_up_again({node.host, kTellings}, context);
   } else if (const PlacedRow* const row = book_.find(message.actor)) {
     if (!is_orderly_end(message.cause)) {
       spdlog::warn("event=actor_lost actor={} node={} cause=\"{}\"", message.actor.describe(), row->node,

@@ -44,7 +44,8 @@ namespace troupe::runtime {
 /// PC-5  When an actor ends, what it owns is stopped and what it waits for is taken back; detached actors stay.
 /// PC-6  With a lost node its resources go, and its actors are dead to the placer: their names are free, and whoever
 /// asks
-///       hears of the loss. A host that lives behind a lost link is told, and ends them.
+///       hears of the loss. A host that lives behind a lost link is told, again where it does not say
+///       that it has heard, and ends them.
 /// PC-7  Whoever asks for a name hears where it lives now, or in words why it does not.
 class Placer final : public Actor {
 public:
@@ -58,6 +59,7 @@ public:
 private:
   struct PatienceOver;
   struct StopAgain;
+  struct GiveUpAgain;
 
   /// What was asked, until it is answered.
   struct Asked {
@@ -78,6 +80,7 @@ private:
   void hear_end(const ActorDown& message, Context& context);
   void patience_over(const PatienceOver& message, Context& context);
   void stop_again(const StopAgain& message, Context& context);
+  void give_up_again(const GiveUpAgain& message, Context& context);
 
   void watch_once(const ActorId& actor, Context& context);
   void place_those_who_can(Context& context);

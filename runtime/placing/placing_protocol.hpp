@@ -202,7 +202,8 @@ struct StopHosted {
   }
 };
 
-/// The placer has lost the node, and placed others instead of its actors: end them, and join anew.
+/// The placer has lost the node, and placed others instead of its actors: end them, and join anew (request; answered
+/// with Ack at once).
 struct GivenUp {
   static constexpr std::string_view kName = "host.given_up";
   template <class Archive>

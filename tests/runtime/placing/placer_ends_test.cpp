@@ -106,6 +106,41 @@ TEST(PlacerEnds, PC6_AHostThatLivesBehindALostLinkIsToldAndEndsItsActors) {
   EXPECT_EQ(job.take_outcomes(), EndTexts{"w/x: w/x#2"});
 }
 
+TEST(PlacerEnds, PC6_AHostThatHasNotHeardThatItWasGivenUpIsToldAgain) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1"));
+  job.take_log();
+  ASSERT_TRUE(job.head.node().send(kPlacerName, ActorDown{{"host/a", 1}, {FailureKind::disconnected, "silence"}}));
+  for (int i = 0; i < 3; ++i) {
+    job.network.run_turns();
+    ASSERT_TRUE(job.network.drop(std::string(GivenUp::kName)).from(job.head).to(a)) << i;
+    job.network.deliver_all();
+    EXPECT_EQ(PlacingJob::living_on(a), 1U);
+    job.network.advance(seconds(2));
+  }
+  job.network.deliver_all();
+  EXPECT_EQ(job.take_log(), EndTexts{"-w/x#1@a"});
+}
+
+TEST(PlacerEnds, PC6_AHostWhoseAnswerWasLostAndThatHasJoinedAnewIsNotToldAgain) {
+  PlacingJob job;
+  DeterministicNode& a = job.add("a", "cpu=1");
+  ASSERT_TRUE(job.head.node().send(kPlacerName, ActorDown{{"host/a", 1}, {FailureKind::disconnected, "silence"}}));
+  job.network.run_turns();
+  ASSERT_TRUE(job.network.expect(std::string(GivenUp::kName)).from(job.head).to(a));
+  ASSERT_TRUE(job.network.drop(std::string(Ack::kName)).from(a).to(job.head));
+  job.network.advance(seconds(1));
+  job.network.deliver_all();
+  job.act(a, "main", job.placing_worker("w/x", "cpu=1"));
+  EXPECT_EQ(job.take_log(), EndTexts{"+w/x#1@a"});
+  for (int i = 0; i < 30; ++i) {
+    job.network.advance(seconds(1));
+    job.network.deliver_all();
+  }
+  EXPECT_EQ(job.take_log(), EndTexts{}) << "it lives";
+}
+
 TEST(PlacerEnds, PC6_ANodeThatEndsInGoodOrderIsGoneAndOneOfItsNameMayCome) {
   PlacingJob job;
   DeterministicNode& a = job.add("a", "cpu=1");
