@@ -331,6 +331,7 @@ void TrainerActor::states_differ(std::uint32_t stage, const StepResult& result, 
              ordered_json{{"step", step_}, {"stage", stage}, {"digests", result.states.at(stage)}}.dump(), context);
   if (step_ == 0 || repeated_step_ == step_ - 1) return end(TrainingEnd::Kind::failed, what, context);
   tell(what + "; the step is done again");
+  recorder_.cut_after(step_ - 1);  // the numbers of that step may be wrong too
   suspects_ = result.states;
   repeated_step_ = step_ - 1;
   back_to_ = step_ - 1;

@@ -99,6 +99,8 @@ public:
     return std::make_shared<PinnedStrand>(queue);
   }
 
+  [[nodiscard]] GuestTurns* guest_turns() override { return pool_.get(); }
+
   void stop() override {
     std::vector<Pinned> pinned;
     {

@@ -3,8 +3,11 @@
 #include "runtime/clock.hpp"
 #include "runtime/result.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 namespace troupe::runtime {
 
@@ -30,7 +33,9 @@ public:
 
 private:
   friend class WokenStack;
-  std::shared_ptr<Resumable> self_;  // while it is in a WokenStack
+  friend class GuestSeat;
+  std::atomic<std::uint16_t> stays_away_ = 0;  // from a GuestSeat, so many times
+  std::shared_ptr<Resumable> self_;            // while it is in a WokenStack
   Resumable* next_ = nullptr;
 };
 
@@ -45,6 +50,33 @@ public:
   virtual ~Strand() = default;
   /// Once after each time resume() returned false, and once at the beginning.
   virtual void wake(std::shared_ptr<Resumable> sleeper) = 0;
+};
+
+/// For a thread that brings mail, the host: the actor that its mail wakes may have its turn there, as a guest, instead
+/// of on a thread that has to be called first. Implementation: of ThreadedDispatcher.
+///
+/// Thread-safety: resume() and pass_on() from any thread; the rest from one thread at a time, and who comes next sees
+///                what the one before has done.
+/// Ownership:     shares the guest until it is taken.
+/// Errors:        none.
+/// Restart:       gone with the process.
+class GuestTurns {
+public:
+  virtual ~GuestTurns() = default;
+  /// This thread is the host: the next one that it wakes waits here.
+  virtual void begin() = 0;
+  [[nodiscard]] virtual bool has_guest() const = 0;
+  /// This thread is the host no longer. Null when there is no guest; else it goes to resume() or pass_on().
+  [[nodiscard]] virtual std::shared_ptr<Resumable> take_guest() = 0;
+  /// @threadsafe  Gives it a turn here, or two where it has more mail. What it throws ends the program, as on a worker:
+  /// the host has lent what it works with, and could not go on.
+  virtual void resume(std::shared_ptr<Resumable> guest) noexcept = 0;
+  /// @threadsafe  To a worker.
+  virtual void pass_on(std::shared_ptr<Resumable> guest) = 0;
+  /// The guest goes to a worker; this thread is the host no longer.
+  void end() {
+    if (std::shared_ptr<Resumable> guest = take_guest()) pass_on(std::move(guest));
+  }
 };
 
 /// Threads that give cells their turns. Implementations: ThreadedDispatcher; tests use one that runs a single turn when
@@ -63,6 +95,8 @@ public:
   virtual ~Dispatcher() = default;
   /// All who are shared have the same strand.
   [[nodiscard]] virtual std::shared_ptr<Strand> make_strand(Placement placement) = 0;
+  /// For threads that are none of the dispatcher's; null where each turn runs on a thread of the dispatcher.
+  [[nodiscard]] virtual GuestTurns* guest_turns() { return nullptr; }
   /// Resumes once more who is awake, then joins the threads. Idempotent.
   virtual void stop() = 0;
 };

@@ -83,6 +83,7 @@ public:
   void on_peer_down(const std::string& endpoint, const Failure& why) override;
   void on_undeliverable(Envelope envelope, const Failure& why) override;
   void on_room(const std::string& endpoint) override;
+  [[nodiscard]] GuestTurns* guest_turns() override { return parts.dispatcher->guest_turns(); }
 
   /// The actor keeps messages for which there was no room: it is told when a link has some.
   void remember_waiting(std::weak_ptr<ActorCell> cell);

@@ -13,6 +13,10 @@ constexpr std::size_t kBacklog = 8;  // waiting: worth a second worker
 
 constexpr int kLooks = 200;
 
+constexpr int kGuestTurns = 2;  // one, and a look for more mail
+constexpr Duration kLongTurn = std::chrono::microseconds(500);
+constexpr std::uint16_t kStaysAway = 1000;
+
 /// A hint to the processor that this is a loop which waits.
 void pause_processor() {
 #if defined(__x86_64__)
@@ -55,7 +59,40 @@ WorkerPool::WorkerPool(int workers) {
 void WorkerPool::wake(std::shared_ptr<Resumable> sleeper) {
   if (stopped_) return;
   if (Worker* const own = this_worker()) return add(*own, std::move(sleeper));
-  injected_.push(std::move(sleeper));
+  if (seat_.is_host()) {
+    if (seat_.offer(sleeper)) return;
+    end();
+  }
+  pass_on(std::move(sleeper));
+}
+
+void WorkerPool::resume(std::shared_ptr<Resumable> guest) noexcept {
+  if (GuestSeat::resume(*guest)) pass_on(std::move(guest));
+}
+
+bool GuestSeat::offer(std::shared_ptr<Resumable>& woken) {
+  if (guest_) return false;
+  // Only who has woken it is here: there is nobody else to count.
+  if (const std::uint16_t left = woken->stays_away_.load(std::memory_order_relaxed); left > 0) {
+    woken->stays_away_.store(left - 1, std::memory_order_relaxed);
+    return false;
+  }
+  guest_ = std::move(woken);
+  return true;
+}
+
+bool GuestSeat::resume(Resumable& guest) {
+  const auto began = std::chrono::steady_clock::now();
+  const bool has_more = guest.resume(kGuestTurns);
+  if (std::chrono::steady_clock::now() - began > kLongTurn) {
+    guest.stays_away_.store(kStaysAway, std::memory_order_relaxed);
+  }
+  return has_more;
+}
+
+/// From a thread that is no worker.
+void WorkerPool::pass_on(std::shared_ptr<Resumable> guest) {
+  injected_.push(std::move(guest));
   if (stopped_) return resume_left_over();  // perhaps no worker has seen it
   // Who looks around sees it, now or when it looks a last time before it sleeps.
   if (looking_.load() > 0 || idle_.load() == 0 || is_called_.exchange(true)) return;

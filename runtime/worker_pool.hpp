@@ -43,25 +43,61 @@ private:
   std::atomic<Resumable*> newest_ = nullptr;
 };
 
+/// The one whom a thread that is no worker has woken and keeps for itself.
+///
+/// Thread-safety: is_host() from any thread; the rest from the host.
+/// Ownership:     shares the guest.
+/// Errors:        none.
+/// Restart:       gone with the process.
+class GuestSeat final {
+public:
+  void open() { host_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  /// What only the host writes, it reads as it wrote it.
+  [[nodiscard]] bool is_host() const { return host_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  /// Takes it only when the seat is free, and its last turn here was short.
+  [[nodiscard]] bool offer(std::shared_ptr<Resumable>& woken);
+  [[nodiscard]] bool is_taken() const { return guest_ != nullptr; }
+  /// And closes it.
+  [[nodiscard]] std::shared_ptr<Resumable> take() {
+    host_.store({}, std::memory_order_relaxed);
+    return std::exchange(guest_, nullptr);
+  }
+  /// True when it has more to do.
+  [[nodiscard]] static bool resume(Resumable& guest);
+
+private:
+  std::atomic<std::thread::id> host_ = {};
+  std::shared_ptr<Resumable> guest_;
+};
+
 /// Threads that share the awake: each has a queue of its own, to which it adds those whom its actors wake. So two
 /// actors that talk to each other stay on one thread, in its cache, and no other thread is called for each message.
 /// A worker without work takes from another's queue: at once where many wait, otherwise when the other has been in the
 /// same turn for a while.
 ///
-/// Thread-safety: wake() from any thread; stop() from the owner.
+/// Thread-safety: wake() from any thread; stop() from the owner; the rest as GuestTurns.
 /// Ownership:     shares those in its queues.
 /// Errors:        none.
 /// Restart:       gone with the process.
 ///
 /// WP-1  Whoever is woken before stop() is resumed; nobody is kept by a pool that has stopped.
 /// WP-2  An idle worker looks at the queues of the busy ones at least every kWatchLongest.
-class WorkerPool final : public Strand {
+/// WP-3  Whoever is woken while a guest waits, or after end(), goes to a worker, and the guest before it.
+/// WP-4  Who had a long turn as a guest goes to a worker the next times.
+class WorkerPool final : public Strand, public GuestTurns {
 public:
   explicit WorkerPool(int workers);
   ~WorkerPool() override { stop(); }
 
   void wake(std::shared_ptr<Resumable> sleeper) override;
   void stop();
+
+  // GuestTurns
+  void begin() override { seat_.open(); }
+  [[nodiscard]] bool has_guest() const override { return seat_.is_taken(); }
+  [[nodiscard]] std::shared_ptr<Resumable> take_guest() override { return seat_.take(); }
+  void resume(std::shared_ptr<Resumable> guest) noexcept override;
+  void pass_on(std::shared_ptr<Resumable> guest) override;
 
   /// How long an idle worker leaves a busy one alone: at first, and when nothing was to be helped with.
   static constexpr Duration kWatchShortest = std::chrono::milliseconds(1);
@@ -95,6 +131,7 @@ private:
   std::atomic<bool> is_called_ = false;   // an idle worker is on its way to injected_
   std::atomic<bool> stopped_ = false;
   WokenStack injected_;
+  GuestSeat seat_;
 
   std::mutex mutex_;  // of those who sleep
   std::condition_variable changed_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/clock.hpp"
+#include "runtime/dispatcher.hpp"
 #include "runtime/message/envelope.hpp"
 #include "runtime/result.hpp"
 
@@ -26,6 +26,9 @@ public:
   virtual void on_undeliverable(Envelope envelope, const Failure& why) = 0;
   /// send() has said overloaded of the link to that node, and would not now.
   virtual void on_room(const std::string& endpoint) { (void)endpoint; }
+  /// What lets the transport's thread run the turn of the one actor that its mail has woken; null = it must not. Before
+  /// start() has returned, and always the same.
+  [[nodiscard]] virtual GuestTurns* guest_turns() { return nullptr; }
 };
 
 /// Counters of one transport, for the console.

@@ -10,6 +10,7 @@ set(ZMQ_SOURCES
   transport/zmq_inbox.cpp
   transport/zmq_link_key.cpp
   transport/zmq_listen.cpp
+  transport/zmq_office_duty.cpp
   transport/zmq_out_link.cpp
   transport/zmq_outbox.cpp
   transport/zmq_post_office.cpp

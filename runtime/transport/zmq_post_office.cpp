@@ -17,6 +17,23 @@ constexpr std::size_t kMaxReported = 4096;
 constexpr std::chrono::milliseconds kMaxLinger{1000};
 constexpr std::chrono::milliseconds kMinLinger{50};
 
+/// The thread takes signals as the program's own threads do, and processes that it starts inherit that.
+///
+/// Thread-safety: the thread that made it.
+/// Ownership:     gives back the mask that was there before.
+/// Errors:        none.
+/// Restart:       none.
+class WithSignals {
+public:
+  explicit WithSignals(const sigset_t& blocked) : before_() { pthread_sigmask(SIG_SETMASK, &blocked, &before_); }
+  ~WithSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  WithSignals(const WithSignals&) = delete;
+  WithSignals& operator=(const WithSignals&) = delete;
+
+private:
+  sigset_t before_;
+};
+
 }  // namespace
 
 template <class What, class Work>
@@ -30,9 +47,16 @@ void GuardedSink::guarded(const What& what, const Work& work) {
 }
 
 void GuardedSink::on_envelope(Envelope envelope) {
+  if (few_left_ > 0 && --few_left_ == 0) guests_->end();
   const std::uint64_t sequence = envelope.header.sequence;  // the envelope has moved on when something is thrown
   guarded([&] { return "message " + std::to_string(sequence) + " of its link"; },
           [&] { sink_.on_envelope(std::move(envelope)); });
+}
+
+void GuardedSink::begin_few() {
+  if (guests_ == nullptr) return;
+  guests_->begin();
+  few_left_ = kFew + 1;
 }
 
 void GuardedSink::on_peer_down(const std::string& endpoint, const Failure& why) {
@@ -52,6 +76,7 @@ ZmqPostOffice::ZmqPostOffice(PostOfficeParts parts, Surroundings around)
     : parts_(std::move(parts)),
       around_(std::move(around)),
       sink_(around_.sink, around_.tally),
+      guests_(around_.sink.guest_turns()),
       link_parts_{*parts_.sockets, parts_.options, parts_.self, parts_.arena.get(), around_.tally, parts_.checks},
       inbox_({*parts_.sockets, parts_.options, parts_.self, sink_, around_.tally, around_.waker, parts_.checks}),
       last_turn_(around_.clock.now()),
@@ -68,31 +93,60 @@ void ZmqPostOffice::ending_all_on_error(const Work& work) {
   }
 }
 
-void ZmqPostOffice::run() {
-  ending_all_on_error([this] { work(); });
-  ending_all_on_error([this] { close_all(around_.clock.now()); });
+void ZmqPostOffice::run(Place place) {
+  while (place == Place::works || duty_.wait_for()) {
+    place = Place::stands_in;
+    Duty duty = Duty::kept;
+    ending_all_on_error([this, &duty] { duty = work(); });
+    if (duty == Duty::lost) continue;
+    if (guests_ != nullptr) guests_->end();
+    ending_all_on_error([this] { close_all(around_.clock.now()); });
+    duty_.close();
+  }
 }
 
-void ZmqPostOffice::work() {
-  while (!is_done(around_.clock.now())) turn();
+ZmqPostOffice::Duty ZmqPostOffice::work() {
+  while (!is_done(around_.clock.now())) {
+    if (turn() == Duty::lost) return Duty::lost;
+  }
+  return Duty::kept;
 }
 
-void ZmqPostOffice::turn() {
+// To call a worker takes longer than most turns. What is sent in the turn leaves with the next step.
+ZmqPostOffice::Duty ZmqPostOffice::have_guest() {
+  std::shared_ptr<Resumable> guest = guests_->take_guest();
+  const std::optional<std::uint64_t> loan = is_idle() ? duty_.lend() : std::nullopt;
+  if (!loan) {
+    guests_->pass_on(std::move(guest));
+    return Duty::kept;
+  }
+  // Until the duty is back nothing here is this thread's that changes.
+  {
+    const WithSignals signals(parts_.signals);
+    guests_->resume(std::move(guest));
+  }
+  return duty_.take_back(*loan) ? Duty::kept : Duty::lost;
+}
+
+ZmqPostOffice::Duty ZmqPostOffice::turn() {
   const TimePoint now = around_.clock.now();
+  sink_.begin_few();
   step(now);
   // After a single message its answer may be on the way: to sleep and to be called would take longer. After many the
   // processor has better things to do.
   const std::uint64_t moved = around_.tally.sent + around_.tally.received;
   const std::uint64_t fresh = moved - std::exchange(moved_, moved);
   if (fresh > 0) last_news_ = fresh <= kFew ? now : TimePoint{};
+  if (guests_ != nullptr && guests_->has_guest()) return have_guest();
   if (now - last_news_ < kLook && is_idle()) {
     wait(Duration(0));
-    return;
+    return Duty::kept;
   }
   // From here on whoever has news writes to the waker; what came before is seen by the last look at the outbox.
   around_.waker->arm();
   wait(plan_wait());
   around_.waker->disarm();
+  return Duty::kept;
 }
 
 void ZmqPostOffice::step(TimePoint now) {

@@ -2,7 +2,10 @@
 
 #include "runtime/transport/zmq_inbox.hpp"
 #include "runtime/transport/zmq_link_sockets.hpp"
+#include "runtime/transport/zmq_office_duty.hpp"
 #include "runtime/transport/zmq_out_link.hpp"
+
+#include <signal.h>
 
 #include <atomic>
 #include <cstdint>
@@ -38,6 +41,7 @@ struct PostOfficeParts {
   LinkIdentity self;
   std::unique_ptr<ShmArena> arena;  ///< none = payloads go by wire
   SafetyChecks checks = {};
+  sigset_t signals = {};  ///< blocked while an actor has a turn on the post office's thread
 };
 
 /// Hands on to a sink, and lets no exception of it out: what it could not stand is counted, logged and dropped, and the
@@ -49,7 +53,9 @@ struct PostOfficeParts {
 /// Restart:       made new with the post office.
 class GuardedSink final : public TransportSink {
 public:
-  GuardedSink(TransportSink& sink, TransportTally& tally) : sink_(sink), tally_(tally) {}
+  GuardedSink(TransportSink& sink, TransportTally& tally) : sink_(sink), tally_(tally), guests_(sink.guest_turns()) {}
+  /// Until many messages have come at once, the actor that they wake may have its turn on this thread.
+  void begin_few();
   void on_envelope(Envelope envelope) override;
   void on_peer_down(const std::string& endpoint, const Failure& why) override;
   void on_undeliverable(Envelope envelope, const Failure& why) override;
@@ -61,11 +67,13 @@ private:
 
   TransportSink& sink_;
   TransportTally& tally_;
+  GuestTurns* const guests_;
+  std::uint64_t few_left_ = 0;
 };
 
 /// What owns every socket and every link: takes envelopes from the outbox, gives those that arrive to the sink.
 ///
-/// Thread-safety: one thread, in which run() or its parts are called.
+/// Thread-safety: one thread at a time, in which run() or its parts are called: the one that has the duty.
 /// Ownership:     owns sockets, arena and links; shares the outbox; borrows sink, tally, stop request and clock.
 /// Errors:        a link's end is told to the sink; an error of ZeroMQ itself, or want of memory, ends all links with
 ///                its text.
@@ -75,6 +83,7 @@ private:
 /// PO-2  The end of a peer is told to the sink once for each link to it; that of one who only ever sent, once for it.
 /// PO-3  Blocks lent to a dead process are free again; those of a living or unknown one are never taken from under it.
 /// PO-4  A message that the sink throws at is dropped and counted; nothing else is disturbed.
+/// PO-5  An actor whose turn runs on this thread, however long, keeps back no mail but its own for more than a few ms.
 class ZmqPostOffice {
 public:
   struct Surroundings {
@@ -87,7 +96,9 @@ public:
   };
 
   ZmqPostOffice(PostOfficeParts parts, Surroundings around);
-  void run();
+  /// In two threads: one works, the other stands in for it.
+  enum class Place : unsigned char { works, stands_in };
+  void run(Place place);
 
   // The parts of run(), for who has no thread to give.
   /// Moves all that can be moved at `now`, and never waits.
@@ -113,8 +124,11 @@ private:
 
   template <class Work>
   void ending_all_on_error(const Work& work);
-  void work();
-  void turn();
+  // Of the thread that has had the duty.
+  enum class Duty : unsigned char { kept, lost };
+  Duty work();
+  Duty turn();
+  Duty have_guest();
   void wait(Duration at_most);
   [[nodiscard]] bool is_idle() const;
   void note_lateness(TimePoint now);
@@ -133,6 +147,8 @@ private:
   PostOfficeParts parts_;
   Surroundings around_;
   GuardedSink sink_;
+  GuestTurns* const guests_;  // null = no actor has a turn here
+  OfficeDuty duty_;
   LinkParts link_parts_;
   ZmqInbox inbox_;
   std::map<std::string, std::unique_ptr<ZmqOutLink>> links_;

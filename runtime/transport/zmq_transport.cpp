@@ -77,7 +77,7 @@ private:
   StopRequest stop_;
   std::string endpoint_;
   std::unique_ptr<ZmqPostOffice> office_;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 Result<std::vector<Listening>> ZmqTransport::listen(zmq::context_t& context) const {
@@ -107,10 +107,11 @@ void ZmqTransport::identify(PostOfficeParts& parts, const std::vector<Listening>
 }
 
 Result<Done> ZmqTransport::start(TransportSink& sink) {
-  if (thread_.joinable() || office_) return Failure{FailureKind::unknown, "the transport was started before"};
+  if (office_) return Failure{FailureKind::unknown, "the transport was started before"};
   if (Result<Done> sane = check_options(options_); !sane) return sane;
   PostOfficeParts parts;
   parts.options = options_;
+  pthread_sigmask(SIG_SETMASK, nullptr, &parts.signals);
   const auto context = std::make_shared<zmq::context_t>(1);
   context->set(zmq::ctxopt::max_sockets, kMaxSockets);
   std::unique_ptr<Doorkeeper> doorkeeper;
@@ -136,19 +137,25 @@ Result<Done> ZmqTransport::start(TransportSink& sink) {
   outbox_->open();
   office_ = std::make_unique<ZmqPostOffice>(std::move(parts),
                                             ZmqPostOffice::Surroundings{outbox_, waker_, sink, tally_, stop_, clock_});
-  thread_ = start_thread_without_signals([office = office_.get()] {
-    name_this_thread("troupe-post");
-    office->run();
-  });
+  using Place = ZmqPostOffice::Place;
+  std::vector<Place> places{Place::works};
+  if (sink.guest_turns() != nullptr) places.push_back(Place::stands_in);
+  for (const Place place : places) {
+    threads_.push_back(start_thread_without_signals([office = office_.get(), place] {
+      name_this_thread("troupe-post");
+      office->run(place);
+    }));
+  }
   return Done{};
 }
 
 void ZmqTransport::stop(Duration deadline) {
   outbox_->close();
-  if (!thread_.joinable()) return;
+  if (threads_.empty()) return;
   stop_.request(clock_.now() + deadline);
   waker_->wake();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
   office_.reset();
 }
 

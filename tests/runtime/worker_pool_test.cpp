@@ -119,5 +119,81 @@ TEST(WorkerPool, WP1_WhoIsWokenByManyThreadsBeforeTheStopIsResumedAndNobodyIsKep
   }
 }
 
+/// Says on which thread it ran.
+struct Where {
+  std::promise<std::thread::id> ran;
+  std::shared_ptr<Resumable> turn = std::make_shared<OneTurn>([this] { ran.set_value(std::this_thread::get_id()); });
+  [[nodiscard]] bool is_here() { return ran.get_future().get() == std::this_thread::get_id(); }
+};
+
+TEST(WorkerPool, WP3_TheFirstThatTheHostWakesWaitsForItUntilThereIsAnother) {
+  WorkerPool pool(1);
+  std::array<Where, 5> who;
+  pool.begin();
+  std::thread([&] { pool.wake(who[0].turn); }).join();
+  EXPECT_FALSE(who[0].is_here()) << "woken by somebody else";
+  EXPECT_FALSE(pool.has_guest());
+  pool.wake(who[1].turn);
+  ASSERT_TRUE(pool.has_guest());
+  pool.resume(pool.take_guest());
+  EXPECT_TRUE(who[1].is_here());
+  pool.begin();
+  pool.wake(who[2].turn);
+  pool.wake(who[3].turn);
+  EXPECT_FALSE(pool.has_guest());
+  EXPECT_FALSE(who[2].is_here());
+  EXPECT_FALSE(who[3].is_here());
+  pool.wake(who[4].turn);
+  EXPECT_FALSE(who[4].is_here()) << "the host is one no longer";
+  pool.stop();
+}
+
+TEST(WorkerPool, WP3_AGuestWithMoreToDoOrThatIsNotWantedGoesToAWorker) {
+  class TwoTurns final : public Resumable {
+  public:
+    bool resume(int) override {
+      if (++turns_ == 1) return true;
+      second.set_value(std::this_thread::get_id());
+      return false;
+    }
+    std::promise<std::thread::id> second;
+
+  private:
+    int turns_ = 0;
+  };
+  WorkerPool pool(1);
+  const auto busy = std::make_shared<TwoTurns>();
+  pool.begin();
+  pool.wake(busy);
+  pool.resume(pool.take_guest());
+  EXPECT_NE(busy->second.get_future().get(), std::this_thread::get_id());
+  Where unwanted;
+  pool.begin();
+  pool.wake(unwanted.turn);
+  pool.end();
+  EXPECT_FALSE(unwanted.is_here());
+  pool.stop();
+}
+
+TEST(WorkerPool, WP4_WhoseTurnWasLongIsNoGuestTheNextTime) {
+  WorkerPool pool(1);
+  int turns = 0;
+  std::promise<std::thread::id> second;
+  const std::shared_ptr<Resumable> slow = turn([&] {
+    if (++turns == 2) return second.set_value(std::this_thread::get_id());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  });
+  pool.begin();
+  pool.wake(slow);
+  ASSERT_TRUE(pool.has_guest());
+  pool.resume(pool.take_guest());
+  pool.begin();
+  pool.wake(slow);
+  EXPECT_FALSE(pool.has_guest());
+  EXPECT_NE(second.get_future().get(), std::this_thread::get_id());
+  pool.stop();
+}
+
 }  // namespace
 }  // namespace troupe::runtime

@@ -9,7 +9,9 @@ set(ZMQ_TEST_SOURCES
   transport/zmq_lanes_test.cpp
   transport/zmq_link_key_test.cpp
   transport/zmq_listen_test.cpp
+  transport/zmq_office_duty_test.cpp
   transport/zmq_out_link_test.cpp
+  transport/zmq_post_office_test.cpp
   transport/zmq_outbox_test.cpp
   transport/zmq_seal_test.cpp
   transport/zmq_transport_test.cpp
