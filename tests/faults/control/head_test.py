@@ -11,13 +11,14 @@ KILLED = r"signal 9 \(SIGKILL\)"
 
 
 class HeadDies(FaultTest):
-    def killed_at(self, title, where):
+    def killed_at(self, title, where, step=25):
         with self.cell("F41", f"kill -9 of the head, {title}") as cell:
-            cell.train([f"kill9 trainer @step=25,{where}"])
+            cell.train([f"kill9 trainer @step={step},{where}"])
             cell.judge(Expected(heads=2))
 
     def test_f41_between_steps(self):
-        self.killed_at("between two steps", "phase=idle")
+        """After the checkpoint of step 30: elsewhere one step follows the other, and the trainer is never idle."""
+        self.killed_at("between two steps", "phase=idle", step=31)
 
     def test_f41_all_votes_in(self):
         self.killed_at("all votes in, nothing written", "point=votes_in")
