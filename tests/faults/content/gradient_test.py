@@ -17,7 +17,7 @@ class Content(FaultTest):
             cell.expect(len(told) == 1 and told[0]["samples"], "no event names the samples")
             cell.expect("its samples are" in cell.run.talk, "the end of the run does not name the samples")
             cell.resume()
-            cell.judge(Expected({VICTIM: r"fault on purpose at step 25"}, deaths=2, heads=2))
+            cell.judge(Expected({VICTIM: r"fault on purpose at step 25"}, deaths=2, heads=2, nodes=2, resumed=True, recovered_within=10))
 
     def test_f46_a_nan_in_a_gradient(self):
         with self.cell("F46", "a NaN in a gradient") as cell:
