@@ -65,6 +65,7 @@ public:
   virtual ~GuestTurns() = default;
   /// This thread is the host: the next one that it wakes waits here.
   virtual void begin() = 0;
+  /// One waits here.
   [[nodiscard]] virtual bool has_guest() const = 0;
   /// This thread is the host no longer. Null when there is no guest; else it goes to resume() or pass_on().
   [[nodiscard]] virtual std::shared_ptr<Resumable> take_guest() = 0;
