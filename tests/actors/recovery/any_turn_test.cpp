@@ -85,7 +85,7 @@ TEST(AnyTurn, TA5_P1_TwoStagesAlone) {
 
 TEST(AnyTurn, P1_OneStageOfTwoReplicas) {
   JobConfig job = four_steps(1, 2);
-  expect_nothing_lost(job, 20'001, 400);
+  expect_nothing_lost(job, 20'001, seeds(400));
 }
 
 }  // namespace
