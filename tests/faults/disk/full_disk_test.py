@@ -29,8 +29,9 @@ class FullDisk(FaultTest):
         with self.cell(name, title, LONG) as cell:
             cell.begin()
             cell.wait_for_event("actor_up", 6)
-            shard = cell.folder / "checkpoints" / f"step-50.e1.tmp-{cell.head_process()}" / "model-00002-of-00002.safetensors"
-            calls = FailingCalls(self, cell.process_of("stage/r0.s1"), call, failure, [shard])
+            root, head = cell.folder / "checkpoints", cell.head_process()
+            shards = [root / f"step-50.e{epoch}.tmp-{head}" / "model-00002-of-00002.safetensors" for epoch in range(1, 5)]
+            calls = FailingCalls(self, cell.process_of("stage/r0.s1"), call, failure, shards)
             cell.wait_for_event("checkpoint_failed")
             cell.strikes.append(self.when_failed(cell))
             cell.end()
