@@ -34,7 +34,7 @@ struct Scene {
     page->publish(last);
     runtime::FlightRecorder recorder(page->flight());
     for (std::uint64_t number = 1; number <= 100; ++number) {
-      recorder.note(number, static_cast<std::int64_t>(number), {}, "stage.backward");
+      recorder.note(number, static_cast<std::int64_t>(number), {}, runtime::NameWords("stage.backward"));
     }
     std::ofstream log(folder.path() / "logs" / "stage_r0.s1.log");
     for (int line = 0; line < 1000; ++line) log << "line number " << line << "\n";
