@@ -7,7 +7,7 @@
 namespace troupe::runtime {
 namespace {
 
-TEST(OfficeDuty, WhereNobodyStandsInItIsKept) {
+TEST(ZmqOfficeDuty, WhereNobodyStandsInItIsKept) {
   OfficeDuty duty;
   EXPECT_FALSE(duty.lend());
   duty.close();
@@ -23,7 +23,7 @@ std::uint64_t lend_to_somebody(OfficeDuty& duty) {
   }
 }
 
-TEST(OfficeDuty, OD1_OneThreadAtATimeHasItAndSeesAllThatWasDoneBefore) {
+TEST(ZmqOfficeDuty, OD1_OneThreadAtATimeHasItAndSeesAllThatWasDoneBefore) {
   constexpr int kHandOvers = 20;
   OfficeDuty duty;
   int count = 0;                    // of who has the duty
@@ -49,7 +49,7 @@ TEST(OfficeDuty, OD1_OneThreadAtATimeHasItAndSeesAllThatWasDoneBefore) {
   EXPECT_EQ(count, kHandOvers);
 }
 
-TEST(OfficeDuty, OD2_WhatIsNotTakenBackGoesToTheStandInAlsoWhenNothingWasLentForLong) {
+TEST(ZmqOfficeDuty, OD2_WhatIsNotTakenBackGoesToTheStandInAlsoWhenNothingWasLentForLong) {
   OfficeDuty duty;
   std::atomic<bool> has_it = false;
   std::thread stand_in([&] { has_it = duty.wait_for(); });
