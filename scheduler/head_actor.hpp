@@ -90,8 +90,9 @@ private:
   struct Telling {  // an update that a member has not confirmed
     runtime::ActorId actor;
     std::shared_ptr<const DirectoryUpdate> update;
-    runtime::TimePoint until;  // when it is deaf
-    runtime::TimePoint at;     // when it is told again
+    runtime::TimePoint until;                                 // when it is deaf
+    runtime::TimePoint at;                                    // when it is told again
+    runtime::Duration wait = std::chrono::milliseconds(300);  // of the next try; each waits twice as long
   };
 
   void register_node(const RegisterNode& message, runtime::Context& context);

@@ -14,8 +14,8 @@ namespace {
 // A directory update is a few map writes; five seconds are a process that does not run.
 constexpr runtime::Duration kMemberDeadline = std::chrono::seconds(5);
 // The answer of a process that has not noticed yet that the head is another one is lost with its link to the one
-// before: it is told again. To know who lives where twice does no harm.
-constexpr runtime::Duration kMemberTry = std::chrono::milliseconds(300);
+// before: it is told again. To know who lives where twice does no harm. On a slow network the first tries are too short
+// for an answer, and the later ones long enough.
 constexpr runtime::Duration kTellAgain = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -25,14 +25,14 @@ void HeadActor::tell_members(const DirectoryUpdate& update, runtime::Context& co
   for (const ActorRecord& record : records_) {
     if (record.state() != ActorState::up || awaited_.contains(record.node())) continue;
     ++unconfirmed_;
-    tell_member({record.id(), shared, context.now() + kMemberDeadline, {}}, context);
+    tell_member({.actor = record.id(), .update = shared, .until = context.now() + kMemberDeadline, .at = {}}, context);
   }
 }
 
 void HeadActor::tell_member(const Telling& telling, runtime::Context& context) {
   const runtime::ActorId member = members_.at(telling.actor.name).actor;
   const runtime::Duration left = telling.until - context.now();
-  context.request<Ack>(member, *telling.update, std::min(kMemberTry, left),
+  context.request<Ack>(member, *telling.update, std::min(telling.wait, left),
                        [this, telling](const runtime::Result<Ack>& answer, runtime::Context& turn) {
                          member_answered(telling, answer, turn);
                        });
@@ -43,6 +43,7 @@ void HeadActor::member_answered(Telling telling, const runtime::Result<Ack>& ans
   const bool lives = record != nullptr && record->state() == ActorState::up && nodes_.contains(record->node());
   if (!answer && lives && context.now() + kTellAgain < telling.until) {
     telling.at = context.now() + kTellAgain;
+    telling.wait *= 2;
     untold_.push_back(std::move(telling));
     return;
   }
