@@ -134,10 +134,12 @@ protected:
   runtime::Duration grace_ = kPatience;
   runtime::Duration lease_ = kPatience;
   scheduler::Registered registered_{1, 7, 20, {}, {}};
-  enum class Adopts { all, none } adopts_ = Adopts::all;
-  enum class Welcomes { at_once, later } welcomes_ = Welcomes::at_once;
-  runtime::ReplyTo waiting_;  // the registration that is not answered yet
-  std::vector<pid_t> pids_;   // started before a registration
+  enum class Adopts { all, none };
+  std::atomic<Adopts> adopts_ = Adopts::all;
+  enum class Welcomes { at_once, later };
+  std::atomic<Welcomes> welcomes_ = Welcomes::at_once;  // read by the head's turn
+  runtime::ReplyTo waiting_;                            // the registration that is not answered yet
+  std::vector<pid_t> pids_;                             // started before a registration
   std::atomic<int> sweeps_ = 0;
   std::atomic<pid_t> newest_ = 0;               // of the processes of runs()
   std::atomic<bool> newest_was_there_ = false;  // at the last sweep

@@ -76,16 +76,16 @@ void expect_nothing_lost(const JobConfig& job, std::uint64_t first, std::uint64_
 }
 
 TEST(AnyTurn, TA4_P1_TwoStagesOfTwoReplicas) {
-  expect_nothing_lost(four_steps(2, 2), 1, seeds(1000));
+  expect_nothing_lost(four_steps(2, 2), 1, seeds(500));
 }
 
 TEST(AnyTurn, TA5_P1_TwoStagesAlone) {
-  expect_nothing_lost(four_steps(2, 1), 10'001, seeds(600));
+  expect_nothing_lost(four_steps(2, 1), 10'001, seeds(300));
 }
 
 TEST(AnyTurn, P1_OneStageOfTwoReplicas) {
   JobConfig job = four_steps(1, 2);
-  expect_nothing_lost(job, 20'001, seeds(400));
+  expect_nothing_lost(job, 20'001, seeds(200));
 }
 
 }  // namespace
