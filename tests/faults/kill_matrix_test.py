@@ -51,6 +51,9 @@ class KillMatrix(ProgramTest):
         ups = [(line["actor"], line["incarnation"]) for line in run.events("actor_up")]
         self.assertEqual(len(ups), len(set(ups)))
         self.assertEqual([actor for actor, incarnation in ups if incarnation > 1], ["stage/r0.s1"])
+        recovered = run.events("recovered")
+        self.assertEqual([(line["kind"], line["restored"]) for line in recovered], [("replay", ["stage/r0.s1"])])
+        self.assertEqual(run.events("rollback"), [])
 
     def test_an_exit_and_a_throw_tell_their_cause(self):
         left = self.recovered("exit", ["exit stage/r0.s1 @step=5,phase=forward"])

@@ -33,6 +33,8 @@ class Content(FaultTest):
             cell.judge(Expected(differences=True))
             told = [line for line in cell.run.events("states_differ") if line["stage"] == 1]
             cell.expect(len(told) == 1, "no event says that the replicas of stage 1 differ")
+            named = {line["actor"] for line in cell.run.events("wrong_state")}
+            cell.expect(VICTIM in named, f"named as wrong: {sorted(named)}")
 
 
 if __name__ == "__main__":
